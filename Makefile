@@ -1,0 +1,75 @@
+# The front door. Each target is one line over the `course` command, so without make the same line does
+# the same: see README.md. On a fresh clone, `make run-all` and `make test` first set everything up.
+
+PYTHON  ?= python3
+PROFILE ?= fast
+JOBS    ?= 0
+ARGS    ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+PY     := $(BIN)/python
+COURSE := $(BIN)/course
+READY  := .venv/.ready
+DATA   := data/cache/.ready
+
+# Kernels come from this .venv, never from a kernel of the same name that is installed elsewhere.
+export JUPYTER_PREFER_ENV_PATH = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run-all test lab claims data checkpoints bench doctor
+.DELETE_ON_ERROR:
+
+help: ## says what there is
+	@echo "Usage: make TARGET [PROFILE=fast|full] [JOBS=2] [ARGS='01 --seed 3'] [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
+
+setup: $(READY) $(DATA) ## makes .venv, installs the course, fetches the fast data (the other targets do it for you)
+
+run-all: setup ## runs the chapters, e.g. make run-all ARGS='01 --force'
+	@$(COURSE) run --profile $(PROFILE) --jobs $(JOBS) $(ARGS)
+
+test: export COURSE_STRICT = 1
+test: export OMP_NUM_THREADS = 1
+test: setup ## lint, format, types, then all tests and every notebook with its outputs compared
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadfile --ignore=tests/e2e \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 tests notebooks $(ARGS)
+
+lab: setup ## opens JupyterLab on the lessons
+	@$(COURSE) lab $(ARGS)
+
+claims: setup ## measures the bands of the claims again, e.g. make claims ARGS='01 --seeds 5'
+	@$(COURSE) claims $(ARGS)
+
+data: $(READY) ## fetches and verifies the data, e.g. make data PROFILE=full
+	@$(COURSE) data --profile $(PROFILE) $(ARGS)
+
+checkpoints: setup ## makes the shipped checkpoints again
+	@$(COURSE) checkpoints $(ARGS)
+
+bench: setup ## measures the input pipelines side by side
+	@$(PY) benchmarks/input_pipeline.py $(ARGS)
+
+doctor: $(READY) ## checks this machine and says how to repair it
+	@$(COURSE) doctor $(ARGS)
+
+# torch and torchvision go in together and first: an older pair from another index can then never be mixed.
+$(READY): pyproject.toml requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'The course needs Python 3.10 or newer, got ' + sys.version.split()[0] + '. Name another one: make setup PYTHON=python3.12')"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --upgrade pip
+	grep -E '^(torch|torchvision)[<>=!~]' requirements.txt > .venv/torch.txt
+	@echo 'Installing PyTorch: on the first time this loads some hundred megabytes.'
+	$(PY) -m pip install -r .venv/torch.txt
+	$(PY) -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+$(DATA): $(READY) data/assets.toml
+	@$(COURSE) data
+	@mkdir -p $(@D) && touch $@
