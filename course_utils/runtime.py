@@ -1,0 +1,71 @@
+"""Seed, device and threads: what makes a run repeatable."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+from course_utils import claims
+from course_utils.settings import Settings
+
+
+class DeviceError(RuntimeError):
+    """A device was asked for that this machine does not have."""
+
+
+def setup(settings: Settings) -> torch.device:
+    """Prepare this process for a chapter: seed, threads, device, a fresh list of claims.
+
+    Args:
+        settings: The chapter's settings.
+
+    Returns:
+        The device that the chapter computes on.
+
+    Raises:
+        DeviceError: If the device asked for is not there.
+    """
+    seed_all(settings.seed)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    claims.start(settings.profile, settings.overrides)
+    return choose_device(settings.device)
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's global generators."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def generator(seed: int) -> torch.Generator:
+    """Return a CPU generator of its own, so that one experiment does not shift the next."""
+    return torch.Generator().manual_seed(seed)
+
+
+def devices() -> dict[str, bool]:
+    """Return which devices this machine has, the fastest first."""
+    return {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; `"auto"` is the fastest there is.
+
+    Raises:
+        DeviceError: If the machine does not have it; the message says what it has.
+    """
+    there = [device for device, present in devices().items() if present]
+    if name == "auto":
+        return torch.device(there[0])
+    if name not in there:
+        raise DeviceError(
+            f"device {name!r} is not available here; this machine has {', '.join(there)}: use one of these or 'auto'"
+        )
+    return torch.device(name)
+
+
+def in_colab() -> bool:
+    """Return whether this kernel runs in Google Colab."""
+    return "COLAB_RELEASE_TAG" in os.environ
