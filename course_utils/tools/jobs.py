@@ -1,0 +1,137 @@
+"""What shall run, checked before anything does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course_utils import settings as settings_module
+from course_utils.settings import Settings
+from course_utils.tools import keys, records
+from course_utils.tools.records import Record
+from course_utils.tools.tree import Chapter, Course, CourseError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one chapter, checked and ready to start.
+
+    Args:
+        course: Where the chapter stands.
+        chapter: The lesson.
+        settings: All its values, with profile, seed, device and overrides.
+        strict: Whether a broken claim fails the run.
+        cell_timeout: Seconds that one cell may take.
+        key: The skip key.
+    """
+
+    course: Course
+    chapter: Chapter
+    settings: Settings
+    strict: bool
+    cell_timeout: int
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the executed notebook, its record and its log go."""
+        return self.course.runs / keys.folder(self.settings, strict=self.strict)
+
+    @property
+    def output(self) -> Path:
+        """The executed notebook of a run that passed."""
+        return self.folder / self.chapter.path.name
+
+    @property
+    def failed_output(self) -> Path:
+        """The executed notebook of a run that failed."""
+        return self.folder / f"{self.chapter.name}.failed.ipynb"
+
+    @property
+    def record(self) -> Path:
+        """What is known of the newest run."""
+        return self.folder / f"{self.chapter.number}.json"
+
+    @property
+    def log(self) -> Path:
+        """What kernel and libraries printed outside of any cell."""
+        return self.folder / f"{self.chapter.number}.log"
+
+    @property
+    def partial(self) -> Path:
+        """The executed notebook until it is known whether it passed."""
+        return self.folder / f".{self.chapter.name}.{os.getpid()}.ipynb"
+
+
+def plan(
+    course: Course,
+    names: Iterable[str] = (),
+    *,
+    profile: str = "fast",
+    seed: int = 0,
+    device: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+    relaxed: bool = False,
+    cell_timeout: int = 300,
+) -> list[Job]:
+    """Return the jobs for chapters; every name and value is checked before anything runs.
+
+    Args:
+        course: Where the chapters stand.
+        names: The chapters; all of them if empty.
+        profile: `"fast"` or `"full"`.
+        seed: Of every random choice.
+        device: As `settings.load` has it.
+        overrides: Settings to change.
+        relaxed: Let broken claims pass, as for measuring bands; changed settings always do.
+        cell_timeout: Seconds that one cell may take.
+
+    Raises:
+        CourseError: If a chapter is unknown, or its notebook or settings are not usable as asked.
+    """
+    strict = not relaxed and not overrides
+    jobs = []
+    for chapter in course.find(names):
+        try:
+            settings = settings_module.load(
+                chapter.number, profile, seed=seed, device=device, overrides=overrides, file=course.profiles
+            )
+        except settings_module.SettingsError as error:
+            raise CourseError(f"{chapter.name}: {error}") from error
+        key = keys.key(course, chapter, settings, strict=strict)
+        jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
+    return jobs
+
+
+def unchanged(job: Job) -> Record | None:
+    """Return the record of an earlier run that passed with the same key, if there is one."""
+    record = records.read(job.record)
+    same = record is not None and record.passed and record.key == job.key
+    return record if same and job.output.exists() else None
+
+
+def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a worker: what would change a number is set or removed."""
+    env = {name: value for name, value in base.items() if name != "COURSE_STRICT"}
+    env |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
+    if job.settings.profile == "fast":
+        env["OMP_NUM_THREADS"] = "1"
+    if job.strict:
+        env["COURSE_STRICT"] = "1"
+    return env
+
+
+def spec(job: Job) -> dict[str, Any]:
+    """Return what a worker is told."""
+    settings = job.settings
+    parameters = {"profile": settings.profile, "seed": settings.seed, "device": settings.device}
+    return {
+        "input": str(job.chapter.path),
+        "output": str(job.partial),
+        "cwd": str(job.course.notebooks),
+        "parameters": {**parameters, "overrides": dict(settings.overrides)},
+        "cell_timeout": job.cell_timeout,
+    }

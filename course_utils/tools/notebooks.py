@@ -1,0 +1,166 @@
+"""Read notebooks, and put them into the form that is kept in git.
+
+Notebooks are plain dictionaries here, as JSON has them: nbformat is loaded only where one is written.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from course_utils.claims import MIME
+from course_utils.tools.tree import CourseError
+
+Notebook = dict[str, Any]
+KEPT = {"nbval-check-output", "keep_output"}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def read(path: Path) -> Notebook:
+    """Return a notebook.
+
+    Raises:
+        CourseError: If the file is no notebook of format 4.
+    """
+    try:
+        notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{path} cannot be read as a notebook: {error}") from error
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4 or "cells" not in notebook:
+        raise CourseError(f"{path} is no notebook of format 4; open and save it in JupyterLab")
+    return notebook
+
+
+def text(notebook: Notebook) -> str:
+    """Return the one text of a notebook: the same notebook gives the same bytes."""
+    import nbformat
+
+    node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call, unused-ignore]
+    nbformat.validate(node)
+    written: str = nbformat.writes(node)  # type: ignore[no-untyped-call, unused-ignore]
+    return written.rstrip("\n") + "\n"
+
+
+def source(cell: dict[str, Any]) -> str:
+    """Return the text of a cell, which the file may hold as a list of lines."""
+    return joined(cell["source"])
+
+
+def tags(cell: dict[str, Any]) -> list[str]:
+    """Return the tags of a cell."""
+    return list(cell["metadata"].get("tags", []))
+
+
+def joined(value: str | list[str]) -> str:
+    """Return text that the file may hold as a list of lines."""
+    return value if isinstance(value, str) else "".join(value)
+
+
+def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
+    """Return the cells that a kernel executes, without the one that papermill adds."""
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and source(cell).strip()]
+    return [cell for cell in cells if "injected-parameters" not in tags(cell)]
+
+
+def cell_sha256(cell: dict[str, Any]) -> str:
+    """Return the hash by which a band knows the cell that it was measured with."""
+    return hashlib.sha256(source(cell).encode()).hexdigest()
+
+
+def claim_records(notebook: Notebook) -> list[dict[str, Any]]:
+    """Return what the claims of an executed notebook recorded, each with `cell_sha256`."""
+    found = _outputs(notebook)
+    records = [(cell, output["data"][MIME]) for cell, output in found if MIME in output.get("data", {})]
+    return [{**record, "cell_sha256": cell_sha256(cell)} for cell, record in records]
+
+
+def stderr_records(notebook: Notebook) -> list[dict[str, Any]]:
+    """Return what cells wrote to stderr: `{"cell": execution count, "text": …}`."""
+    texts: dict[int, str] = {}
+    for cell, output in _outputs(notebook):
+        if output.get("name") == "stderr":
+            number = cell["execution_count"]
+            texts[number] = texts.get(number, "") + joined(output["text"])
+    return [{"cell": number, "text": written} for number, written in texts.items()]
+
+
+def _outputs(notebook: Notebook) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for cell in code_cells(notebook):
+        for output in cell["outputs"]:
+            yield cell, output
+
+
+def strip(notebook: Notebook, executed: Notebook | None = None) -> Notebook:
+    """Return a notebook in git form: outputs of kept cells only, tags as the only metadata.
+
+    Args:
+        notebook: The lesson.
+        executed: Its last run; kept outputs are copied from there by cell id. Without one, the lesson
+            must have no kept cell.
+
+    Raises:
+        CourseError: If a kept cell, or a code cell before it, is not what was executed.
+    """
+    outputs = _kept_outputs(notebook, executed)
+    cells = [_stripped_cell(cell, outputs.get(cell.get("id", ""))) for cell in notebook["cells"]]
+    return {"cells": cells, "metadata": copy.deepcopy(METADATA), "nbformat": 4, "nbformat_minor": 5}
+
+
+def is_stripped(path: Path) -> bool:
+    """Return whether a file is, byte for byte, in the form that `strip` gives it."""
+    notebook = read(path)
+    return path.read_bytes() == text(strip(notebook, notebook)).encode()
+
+
+def _kept_outputs(notebook: Notebook, executed: Notebook | None) -> dict[str, list[dict[str, Any]]]:
+    cells = code_cells(notebook)
+    kept = [index for index, cell in enumerate(cells) if set(tags(cell)) >= KEPT]
+    if not kept:
+        return {}
+    ran = code_cells(executed) if executed else []
+    for index in range(kept[-1] + 1):
+        if (
+            index >= len(ran)
+            or source(ran[index]) != source(cells[index])
+            or _unlike(ran[index], cells[index])
+        ):
+            first_line = source(cells[index]).strip().splitlines()[0]
+            raise CourseError(f"code cell {index + 1} ({first_line!r}) is not what was executed last")
+    return {cells[index]["id"]: _canonical(ran[index]["outputs"]) for index in kept}
+
+
+def _unlike(ran: dict[str, Any], cell: dict[str, Any]) -> bool:
+    return bool(ran.get("id") != cell.get("id") or ran["execution_count"] is None)
+
+
+def _canonical(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return outputs as they are kept: counted 1, and a stream whole, however many messages it came in."""
+    kept: list[dict[str, Any]] = []
+    for output in copy.deepcopy(outputs):
+        if "execution_count" in output:
+            output["execution_count"] = 1
+        last = kept[-1] if kept else {}
+        if output["output_type"] == "stream" and output["name"] == last.get("name"):
+            last["text"] = joined(last["text"]) + joined(output["text"])
+        else:
+            kept.append(output)
+    return kept
+
+
+def _stripped_cell(cell: dict[str, Any], outputs: list[dict[str, Any]] | None) -> dict[str, Any]:
+    bare: dict[str, Any] = {
+        key: copy.deepcopy(cell[key]) for key in ("cell_type", "id", "attachments") if key in cell
+    }
+    bare["metadata"] = {"tags": tags(cell)} if tags(cell) else {}
+    bare["source"] = source(cell)
+    if cell["cell_type"] == "code":
+        bare["outputs"] = outputs or []
+        bare["execution_count"] = None if outputs is None else 1
+    return bare

@@ -1,0 +1,123 @@
+"""Where everything of a course lies, and which chapters it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from course_utils import ROOT
+
+
+class CourseError(ValueError):
+    """Something that was asked for cannot be done; the message says what to do instead."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One lesson.
+
+    Args:
+        number: Two digits, e.g. `"01"`.
+        path: The notebook.
+    """
+
+    number: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending, e.g. `01_neural_network_fundamentals`."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class Course:
+    """The folders and files of a course; tests build small ones of their own.
+
+    Args:
+        root: The checkout.
+    """
+
+    root: Path = ROOT
+
+    @property
+    def notebooks(self) -> Path:
+        """The lessons, their settings and their bands."""
+        return self.root / "notebooks"
+
+    @property
+    def profiles(self) -> Path:
+        """The settings of every chapter."""
+        return self.notebooks / "profiles.yaml"
+
+    @property
+    def claims(self) -> Path:
+        """The bands that `course claims` measured."""
+        return self.notebooks / "claims.json"
+
+    @property
+    def runs(self) -> Path:
+        """Executed notebooks and their records, one folder a kind of run."""
+        return self.root / "build" / "runs"
+
+    @property
+    def assets(self) -> Path:
+        """The list of all that the course reads."""
+        return self.root / "data" / "assets.toml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Results of longer trainings, shipped with the course."""
+        return self.root / "data" / "checkpoints"
+
+    @property
+    def package(self) -> Path:
+        """What the lessons import."""
+        return self.root / "course_utils"
+
+    def chapters(self) -> list[Chapter]:
+        """Return all chapters, in order.
+
+        Raises:
+            CourseError: If two notebooks have one number.
+        """
+        files = sorted(self.notebooks.glob("[0-9][0-9]_*.ipynb"))
+        found = {path.name[:2]: Chapter(path.name[:2], path) for path in files}
+        if len(found) < len(files):
+            raise CourseError(f"two notebooks have one number: {', '.join(path.name for path in files)}")
+        return list(found.values())
+
+    def find(self, names: Iterable[str] = ()) -> list[Chapter]:
+        """Return the chapters that are meant, in order and each once; all of them where no name is given.
+
+        Args:
+            names: Such as `"1"`, `"01"`, the notebook's name or its path.
+
+        Raises:
+            CourseError: If there is no such chapter; the message lists those there are.
+        """
+        chapters = self.chapters()
+        wanted = {_number(name) if _number(name).isdigit() else Path(name).stem for name in names}
+        unknown = sorted(wanted - {chapter.number for chapter in chapters} - {c.name for c in chapters})
+        if not chapters:
+            raise CourseError(f"there is no chapter (NN_name.ipynb) in {self.notebooks}")
+        if unknown:
+            listed = ", ".join(chapter.name for chapter in chapters)
+            raise CourseError(f"unknown chapter {', '.join(unknown)}; the chapters are: {listed}")
+        return [c for c in chapters if not wanted or {c.number, c.name} & wanted]
+
+
+def _number(name: str) -> str:
+    return f"{int(name):02d}" if re.fullmatch(r"[0-9]{1,2}", name) else name
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON so that a reader finds the old file or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
