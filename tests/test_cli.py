@@ -337,7 +337,7 @@ def test_data_fails_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["lab", "--port", "8899", "--no-browser"], ["-m", "jupyterlab", "--port", "8899", "--no-browser"]),
         (["checkpoints", "2"], ["-m", "course_utils.recipes", "02"]),
-        (["checkpoints"], ["-m", "course_utils.recipes", "01", "02"]),
+        (["checkpoints"], ["-m", "course_utils.recipes"]),
     ],
 )
 def test_other_programs_start_with_one_thread(
