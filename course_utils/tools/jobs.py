@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course_utils import settings as settings_module
-from course_utils.settings import Settings
+from course_utils.settings import Settings, SettingsError, load
 from course_utils.tools import keys, records
 from course_utils.tools.records import Record
 from course_utils.tools.tree import Chapter, Course, CourseError
@@ -60,11 +58,6 @@ class Job:
         """What kernel and libraries printed outside of any cell."""
         return self.folder / f"{self.chapter.number}.log"
 
-    @property
-    def partial(self) -> Path:
-        """The executed notebook until it is known whether it passed."""
-        return self.folder / f".{self.chapter.name}.{os.getpid()}.ipynb"
-
 
 def plan(
     course: Course,
@@ -96,10 +89,10 @@ def plan(
     jobs = []
     for chapter in course.find(names):
         try:
-            settings = settings_module.load(
+            settings = load(
                 chapter.number, profile, seed=seed, device=device, overrides=overrides, file=course.profiles
             )
-        except settings_module.SettingsError as error:
+        except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
         key = keys.key(course, chapter, settings, strict=strict)
         jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
@@ -115,8 +108,8 @@ def unchanged(job: Job) -> Record | None:
 
 def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a worker: what would change a number is set or removed."""
-    env = {name: value for name, value in base.items() if name != "COURSE_STRICT"}
-    env |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
+    env = {**base, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
+    env.pop("COURSE_STRICT", None)
     if job.settings.profile == "fast":
         env["OMP_NUM_THREADS"] = "1"
     if job.strict:
@@ -124,13 +117,13 @@ def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def spec(job: Job) -> dict[str, Any]:
-    """Return what a worker is told."""
+def spec(job: Job, folder: str) -> dict[str, Any]:
+    """Return what a worker is told: the job, and the folder into which it writes."""
     settings = job.settings
     parameters = {"profile": settings.profile, "seed": settings.seed, "device": settings.device}
     return {
         "input": str(job.chapter.path),
-        "output": str(job.partial),
+        "folder": folder,
         "cwd": str(job.course.notebooks),
         "parameters": {**parameters, "overrides": dict(settings.overrides)},
         "cell_timeout": job.cell_timeout,

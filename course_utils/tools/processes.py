@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -44,13 +43,9 @@ class Tree:
                 self.cpu_s[process] = times.user + times.system
         self.peak_bytes = max(self.peak_bytes, resident)
 
-    def kill(self, *, spare_root: bool = False) -> None:
-        """End every process of the tree, also those whose parent is gone.
-
-        Args:
-            spare_root: End the descendants only.
-        """
-        ended = {self.root} if spare_root else set()
+    def kill(self) -> None:
+        """End every process of the tree but the one that asks, also those whose parent is gone."""
+        ended = {psutil.Process()}
         while alive := [process for process in self._members() if process not in ended]:
             for process in alive:
                 with suppress(psutil.Error):
@@ -90,8 +85,7 @@ def hardware() -> dict[str, str | int]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": platform.system(),
     }
-    gpu = _gpu()
-    return {**found, "gpu": gpu} if gpu else found
+    return {**found, "gpu": gpu} if (gpu := _gpu()) else found
 
 
 def _processor() -> str:
@@ -103,10 +97,7 @@ def _processor() -> str:
 
 
 def _gpu() -> str:
-    command = shutil.which("nvidia-smi")
-    if not command:
-        return ""
-    asked = [command, "--query-gpu=name", "--format=csv,noheader"]
-    with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    ask = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    with suppress(OSError, subprocess.SubprocessError):  # there is none
+        return subprocess.run(ask, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     return ""
