@@ -34,7 +34,9 @@ def paired_interval(first: npt.NDArray[np.floating], second: npt.NDArray[np.floa
     See: chapter 01, "Deep learning versus classical machine learning".
     """
     if first.shape != second.shape:
-        raise ValueError(f"got shapes {first.shape} and {second.shape}, expected the same test examples for both")
+        raise ValueError(
+            f"got shapes {first.shape} and {second.shape}, expected the same test examples for both"
+        )
     difference = first - second
     middle, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
     return float(middle - 1.96 * error), float(middle + 1.96 * error)
