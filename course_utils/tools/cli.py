@@ -184,7 +184,7 @@ def parse_overrides(items: list[str]) -> dict[str, Any]:
 def _follow(planned: list[Job], workers: int, *, force: bool = False) -> list[runner.Progress]:
     """Run jobs, show them, and say what failed; a signal ends all of them."""
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    usual = 1 if planned[0].settings.profile == "full" else min(2, os.cpu_count() or 1)
+    usual = 1 if planned[0].settings.profile == "full" else 2
     try:
         with stoppable(), closing(runner.run(planned, workers=workers or usual, force=force)) as events:
             ends = report.follow(planned, events, console)

@@ -34,6 +34,11 @@ class Job:
     key: str
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """What the notebook's `parameters` cell is given."""
+        return {name: getattr(self.settings, name) for name in ("profile", "seed", "device", "overrides")}
+
+    @property
     def folder(self) -> Path:
         """Where the executed notebook, its record and its log go."""
         return self.course.runs / keys.folder(self.settings, strict=self.strict)
@@ -63,37 +68,29 @@ def plan(
     course: Course,
     names: Iterable[str] = (),
     *,
-    profile: str = "fast",
-    seed: int = 0,
-    device: str = "auto",
-    overrides: Mapping[str, Any] | None = None,
     relaxed: bool = False,
     cell_timeout: int = 300,
+    **run: Any,  # noqa: ANN401
 ) -> list[Job]:
     """Return the jobs for chapters; every name and value is checked before anything runs.
 
     Args:
         course: Where the chapters stand.
         names: The chapters; all of them if empty.
-        profile: `"fast"` or `"full"`.
-        seed: Of every random choice.
-        device: As `settings.load` has it.
-        overrides: Settings to change.
         relaxed: Let broken claims pass, as for measuring bands; changed settings always do.
         cell_timeout: Seconds that one cell may take.
+        run: `profile`, `seed`, `device` and `overrides`, as `settings.load` takes them.
 
     Raises:
         CourseError: If a chapter is unknown, or its notebook or settings are not usable as asked.
     """
-    strict = not relaxed and not overrides
     jobs = []
     for chapter in course.find(names):
         try:
-            settings = load(
-                chapter.number, profile, seed=seed, device=device, overrides=overrides, file=course.profiles
-            )
+            settings = load(chapter.number, **run, file=course.profiles)
         except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
+        strict = not relaxed and not settings.overrides
         key = keys.key(course, chapter, settings, strict=strict)
         jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
     return jobs
@@ -119,12 +116,5 @@ def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
 
 def spec(job: Job, folder: str) -> dict[str, Any]:
     """Return what a worker is told: the job, and the folder into which it writes."""
-    settings = job.settings
-    parameters = {"profile": settings.profile, "seed": settings.seed, "device": settings.device}
-    return {
-        "input": str(job.chapter.path),
-        "folder": folder,
-        "cwd": str(job.course.notebooks),
-        "parameters": {**parameters, "overrides": dict(settings.overrides)},
-        "cell_timeout": job.cell_timeout,
-    }
+    places = {"input": str(job.chapter.path), "cwd": str(job.course.notebooks), "folder": folder}
+    return {**places, "parameters": job.parameters, "cell_timeout": job.cell_timeout}
