@@ -107,6 +107,19 @@ def claims(
 
 
 @app.command()
+def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "fast") -> None:
+    """Write the pages of executed chapters, for learners and for instructors, to build/handouts/."""
+    from course_utils.tools import handouts
+
+    with _told():
+        written, problems = handouts.build(ctx.obj, chapters or (), profile=profile)
+    for path in written:
+        typer.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if problems:
+        _fail("\ncourse: ".join(problems), 1)
+
+
+@app.command()
 def strip(
     ctx: typer.Context,
     chapters: Chapters = None,
