@@ -23,7 +23,9 @@ from course_utils import ROOT
 KEPT = ("torch", "torchvision")
 """Colab's build for its own GPUs: a second one would cost minutes and may not fit its driver."""
 
-HOST = ("ipykernel", "ipywidgets", "jupyterlab", "nbconvert", "nbformat", "papermill", "typer")
+HOST = (
+    *("ipykernel", "ipywidgets", "jupyterlab", "latex2mathml", "nbconvert", "nbformat", "papermill", "typer"),
+)
 """What Colab is itself, or what only the `course` command uses: lessons on Colab do without."""
 
 CELL = """\

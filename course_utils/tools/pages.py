@@ -230,6 +230,9 @@ def _figure(mime: str, data: Parts, about: Parts, cell: Parts) -> Parts:
             f"a figure of cell {cell['execution_count']} ({cell['source'].strip().splitlines()[0]!r}) has no "
             "alternative text; show it with plotting.show(figure, alt=...)"
         )
+    if frames:  # the picture to start with is on the page already
+        images = [image if index != frames["start"] else "" for index, image in enumerate(frames["images"])]
+        frames = {**frames, "images": images}
     encoded = joined(data[mime])
     if mime == "image/svg+xml":
         encoded = b64encode(encoded.encode()).decode()

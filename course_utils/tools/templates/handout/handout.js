@@ -51,9 +51,11 @@ for (const button of all("button.copy")) {
 for (const form of all("form.slider")) {
   const frames = JSON.parse(form.querySelector("script").textContent);
   const [input, output, image] = [form.querySelector("input"), form.querySelector("output"), form.parentElement.querySelector("img")];
+  const sources = frames.images.map((data) => `data:image/png;base64,${data}`);
+  sources[frames.start] = image.src; // the page holds it once
   const show = () => {
     const label = frames.labels[input.value];
-    image.src = `data:image/png;base64,${frames.images[input.value]}`;
+    image.src = sources[input.value];
     image.alt = frames.alts[input.value];
     output.textContent = label;
     input.setAttribute("aria-valuetext", label);
