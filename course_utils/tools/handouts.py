@@ -178,7 +178,6 @@ def _bands(job: Job) -> dict[str, Any]:
 
 def _links(source: Source, sources: Sequence[Source]) -> list[dict[str, str]]:
     here = [other.page for other in sources].index(source.page)
-    around = {"prev": sources[here - 1] if here else None, "next": next(iter(sources[here + 1 :]), None)}
     links = [{"href": "index.html", "text": "All chapters", "rel": "up"}]
     if here:
         links.append({"href": sources[here - 1].page, "text": f"← {sources[here - 1].title}", "rel": "prev"})
@@ -188,15 +187,19 @@ def _links(source: Source, sources: Sequence[Source]) -> list[dict[str, str]]:
 
 
 def _facts(record: Record) -> dict[str, str]:
-    machine = record.hardware
     return {
         "Profile": record.profile,
         "Seed": str(record.seed),
         "Run on": record.date[:10],
         "Time": f"{record.cpu_s:.0f} CPU-seconds",
-        "Machine": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()),
+        "Machine": ", ".join(_part(name, value) for name, value in record.hardware.items()),
         "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
     }
+
+
+def _part(name: str, value: str | int) -> str:
+    """Return one thing of the hardware as people say it, e.g. `2 cores`."""
+    return {"cores": f"{value} cores", "memory_gb": f"{value} GB of memory"}.get(name, str(value))
 
 
 def _indexes(course: Course, exporter: Any, sources: Sequence[Source]) -> list[Path]:  # noqa: ANN401

@@ -37,7 +37,7 @@ class Page(IPythonRenderer):
 
     def __init__(self, folder: Path) -> None:
         """Start an empty page."""
-        super().__init__(escape=False, embed_images=True, path=str(folder))
+        super().__init__(escape=False, path=str(folder))
         self.contents: list[dict[str, str]] = []
         self.ids: set[str] = set()
         self.markdown = MarkdownWithMath(renderer=self)
@@ -71,7 +71,7 @@ class Page(IPythonRenderer):
             raise CourseError(f"the picture {url} has no alternative text; write ![what it shows]({url})")
         if re.match(r"(https?:)?//", url):
             return text
-        return str(super().image(text, url, title))
+        return str(super().image(text, self._src_to_base64(url) or url, title))
 
     def inline_math(self, body: str) -> str:
         """Return a formula as MathML."""
@@ -105,20 +105,20 @@ def mathml(latex: str, display: str = "inline") -> str:
 
 def clean(html: str) -> str:
     """Return HTML without styles and scripts of its own, its tables with scopes and room to scroll."""
-    if not re.search(r"<(table|style|script)\b", html):
-        return html
-    soup = BeautifulSoup(html, "html.parser")
-    for foreign in soup(["style", "script"]):
-        foreign.decompose()
+    bare = re.sub(r"<(style|script)\b.*?</\1>", "", html, flags=re.DOTALL)
+    return re.sub(r"<table\b.*?</table>", _table, bare, flags=re.DOTALL)
+
+
+def _table(found: re.Match[str]) -> str:
+    soup = BeautifulSoup(found[0], "html.parser")
     for table in soup("table"):
         table.attrs = {}
-        for cell in table("th"):
-            if not cell.get_text(strip=True):
-                cell.name = "td"
-            else:
-                cell["scope"] = "col" if cell.find_parent("thead") else "row"
-        table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
-    return str(soup)
+    for cell in soup("th"):
+        if cell.get_text(strip=True):
+            cell["scope"] = "col" if cell.find_parent("thead") else "row"
+        else:
+            cell.name = "td"
+    return f'<div class="scroll">{soup}</div>'
 
 
 def prepare(
@@ -176,10 +176,15 @@ def _split(cell: Parts) -> list[Parts]:
 
 
 def _task(id: str, record: Parts, page: Page) -> Parts:
-    words = {name: page.html(record[name]) for name in ("reasoning", "notes")}
-    mistakes = [(code, page.html(f"{why[:1].upper()}{why[1:]}.")) for code, why in record["mistakes"]]
-    hints = [page.html(hint) for hint in record["hints"]]
+    words = {name: page.html(_sentence(record[name])) for name in ("reasoning", "notes")}
+    mistakes = [(code, page.html(_sentence(why))) for code, why in record["mistakes"]]
+    hints = [page.html(_sentence(hint)) for hint in record["hints"]]
     return {**record, **words, "id": id, "slug": id.replace(".", "-"), "mistakes": mistakes, "hints": hints}
+
+
+def _sentence(text: str) -> str:
+    whole = text if text.endswith((".", "!", "?", "`")) else f"{text}."
+    return whole[:1].upper() + whole[1:]
 
 
 def _code(cell: Parts, page: Page, bands: Mapping[str, Any]) -> Parts:
@@ -190,7 +195,7 @@ def _code(cell: Parts, page: Page, bands: Mapping[str, Any]) -> Parts:
     live = any(WIDGET_MIME in output.get("data", {}) for output in cell["outputs"])
     return {
         "role": "exercise-code" if "exercise" in tags else "",
-        "folded": bool(tags & FOLDED),
+        "folded": bool(tags & FOLDED) or any(item and item["kind"] == "todo" for item in shown),
         "label": f"{'Your turn: code' if 'exercise' in tags else 'Code'} {cell['execution_count']}",
         "checks": checks,
         "shown": [] if checks else [item for item in shown if item],
@@ -256,8 +261,10 @@ def _band(band: Parts | None) -> str:
 
 
 def introduction(notebook: notebooks.Notebook) -> tuple[str, str]:
-    """Return a chapter's title and its first paragraph, as Markdown."""
+    """Return a chapter's title, and the whole sentences of its first paragraph as Markdown."""
     first = next((c for c in notebook["cells"] if c["cell_type"] == "markdown"), {"source": ""})
     blocks = re.split(r"\n\s*\n", notebooks.source(first).strip())
     title = blocks[0].removeprefix("# ").strip()
-    return escape(title), next((block for block in blocks[1:] if not block.startswith("[![")), "")
+    words = next((block for block in blocks[1:] if not block.startswith("[![")), "")
+    whole = re.match(r".*[.!?](?=\s|$)", words, re.DOTALL)
+    return escape(title), whole[0] if whole else words

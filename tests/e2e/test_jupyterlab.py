@@ -36,6 +36,11 @@ while time.monotonic() < until:
         time.sleep(0.2)
 sys.exit(1)
 """
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is on the page, also out of sight
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+IDLE = re.compile(r"^Python 3.* \| Idle$")
 WRONG = "def my_neuron(inputs, weights, bias):\n    return inputs @ weights + bias"
 RIGHT = "def my_neuron(inputs, weights, bias):\n    return torch.relu(inputs @ weights + bias)"
 
@@ -82,9 +87,10 @@ def lab(
     course.notebooks.mkdir()
     for chapter in CHAPTERS:
         _copy(chapter, course.notebooks, whole=asked == "all" or chapter.name[:2] in asked.split(","))
-    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-    tracker.parent.mkdir(parents=True)
-    tracker.write_text('{"windowingMode": "none"}')  # every cell is on the page, also what is out of sight
+    for name, text in SETTINGS.items():
+        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(text))
     lab = Lab(
         f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), course.notebooks, folder / "progress.json"
     )
@@ -130,6 +136,7 @@ def lesson(browser: Browser, lab: Lab, chapter: Path) -> Iterator[Page]:
     page = context.new_page()
     page.goto(f"{lab.address}/lab/tree/{chapter.name}?token={lab.token}&reset")
     expect(page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible(timeout=START_S * SECOND)
+    expect(page.get_by_text(IDLE)).to_be_visible(timeout=START_S * SECOND)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     _wait_until_run(page, len(_code(lab.notebooks / chapter.name)))
@@ -155,6 +162,7 @@ def _wait_until_run(page: Page, count: int) -> None:
         arg=count,
         timeout=RUN_S * SECOND,
     )
+    expect(page.get_by_text(IDLE)).to_be_visible(timeout=ANSWER_S * SECOND)
 
 
 def _shut_down(lab: Lab) -> None:
