@@ -25,7 +25,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 
 help: ## says what there is
 	@echo "Usage: make TARGET [PROFILE=fast|full] [JOBS=2] [ARGS='01 --seed 3'] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
 
 setup: $(READY) $(DATA) ## makes .venv, installs the course, fetches the fast data (the other targets do it for you)
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def build(
     Raises:
         CourseError: If a name or the profile is unknown.
     """
-    wanted = {job.chapter.number for job in jobs.plan(course, names, profile=profile)}
+    wanted = {chapter.number for chapter in course.find(names)}
     sources, problems, written = [], [], []
     for job in jobs.plan(course, profile=profile):
         try:
@@ -132,10 +133,15 @@ def _exporter() -> Any:  # noqa: ANN401 - nbconvert has no types
         default_preprocessors=[],
         file_extension=".html",
     )
-    lexer, formatter = PythonLexer(), HtmlFormatter()
-    exporter.register_filter("python", lambda code: highlight(code, lexer, formatter))
+    exporter.register_filter("python", _python)
     exporter.register_filter("island", lambda value: json.dumps(value).replace("<", "\\u003c"))
     return exporter
+
+
+@cache
+def _python(code: str) -> str:
+    """Return highlighted code; both editions show the same."""
+    return str(highlight(code, PythonLexer(), HtmlFormatter()))
 
 
 def _render(exporter: Any, source: Source, sources: Sequence[Source], edition: str) -> str:  # noqa: ANN401

@@ -24,6 +24,9 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 LEFT_OUT = {"colab", "injected-parameters"}
 FOLDED = {"hide-input", "parameters", "setup", "claim", "check", "widget"}
+PLAIN_CALL = re.compile(
+    r"(\w+ = )?(\w+\.)?(summary|progress|predict)\(.*\)\s*", re.DOTALL
+)  # its output says it all
 
 Parts = dict[str, Any]
 
@@ -195,7 +198,7 @@ def _code(cell: Parts, page: Page, bands: Mapping[str, Any]) -> Parts:
     live = any(WIDGET_MIME in output.get("data", {}) for output in cell["outputs"])
     return {
         "role": "exercise-code" if "exercise" in tags else "",
-        "folded": bool(tags & FOLDED) or any(item and item["kind"] == "todo" for item in shown),
+        "folded": bool(tags & FOLDED) or bool(PLAIN_CALL.fullmatch(source)),
         "label": f"{'Your turn: code' if 'exercise' in tags else 'Code'} {cell['execution_count']}",
         "checks": checks,
         "shown": [] if checks else [item for item in shown if item],

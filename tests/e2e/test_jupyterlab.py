@@ -222,11 +222,10 @@ def test_a_control_changes_its_figure(lesson: Page, lab: Lab, chapter: Path):
 def test_a_drawn_digit_changes_the_answer(lesson: Page, lab: Lab, chapter: Path):
     pad = _cell(lesson, _need(lab, chapter, "DrawingPad(")).locator(".drawing-pad")
     canvas, verdict = pad.locator("canvas.pad"), pad.locator(".verdict")
-    canvas.scroll_into_view_if_needed()
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
     expect(verdict).to_have_text("Draw a digit.")
     _stroke(lesson, canvas, [(0.3, 0.15), (0.7, 0.15), (0.6, 0.5), (0.45, 0.9)])
     expect(verdict).to_have_text(re.compile(r"Looks like a \d"), timeout=ANSWER_S * SECOND)
-    lesson.screenshot(path=SCREENSHOTS / f"lab-{chapter.name[:2]}-drawing.png")
     first = verdict.inner_text()
     pad.get_by_role("button", name="Clear").click()
     expect(verdict).to_have_text("Draw a digit.", timeout=ANSWER_S * SECOND)
@@ -237,6 +236,7 @@ def test_a_drawn_digit_changes_the_answer(lesson: Page, lab: Lab, chapter: Path)
 
 
 def _stroke(page: Page, canvas: Locator, points: list[tuple[float, float]]) -> None:
+    canvas.hover()  # waits until nothing moves or covers it any more
     box = canvas.bounding_box()
     assert box is not None
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -245,6 +245,7 @@ def _stroke(page: Page, canvas: Locator, points: list[tuple[float, float]]) -> N
     for place in places[1:]:
         page.mouse.move(*place, steps=8)
     page.mouse.up()
+    page.screenshot(path=SCREENSHOTS / "lab-01-drawing.png")
 
 
 def test_an_exercise_answers_back(lesson: Page, lab: Lab, chapter: Path):
