@@ -1,7 +1,7 @@
 """Train the first network both ways and print the ratio: the guide's DataLoader and transforms, ours in memory.
 
-The same digits, model, optimiser, batch size and epochs, alternating in one process, one thread; the ratio of each
-pair of runs is asserted, since it does not depend on the machine as seconds do.
+The same digits, model, optimiser, batch size and epochs, alternating in one process, one thread; the ratio of
+the best runs is asserted, since it depends on the machine far less than seconds do.
 """
 
 import platform
@@ -18,6 +18,7 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_raw
 from course_utils.models.simple import SimpleNN
 from course_utils.runtime import generator
+from course_utils.tools.processes import hardware
 from course_utils.training import Batches, train_one_epoch
 
 EPOCHS, BATCH_SIZE, PAIRS, LEAST_RATIO = 5, 64, 5, 4.0
@@ -73,22 +74,21 @@ def main() -> None:
         (train_seconds(guide_batches, pixels, labels), train_seconds(our_batches, pixels, labels))
         for _ in range(PAIRS)
     ]
-    ratios = [guide[0] / ours[0] for guide, ours in runs]
     print(
         f"{len(labels):,} digits, batch size {BATCH_SIZE}, {EPOCHS} epochs, {PAIRS} pairs of runs, one thread"
     )
-    print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    print(f"{hardware()}, Python {platform.python_version()}, torch {torch.__version__}")
     for name, arm in (("DataLoader and transforms", 0), ("tensors in memory", 1)):
         seconds = [run[arm][0] for run in runs]
-        spread = statistics.stdev(seconds)
+        mean, spread = statistics.mean(seconds), statistics.stdev(seconds)
+        accuracy = runs[0][arm][1]
         print(
-            f"{name:26s} {statistics.mean(seconds):.2f} ± {spread:.2f} s   training accuracy {runs[0][arm][1]:.3f}"
+            f"{name:26s} {min(seconds):.2f} s at best, {mean:.2f} ± {spread:.2f} s, accuracy {accuracy:.3f}"
         )
-    print(f"ratio {statistics.mean(ratios):.1f} ± {statistics.stdev(ratios):.1f}, smallest {min(ratios):.1f}")
-    if min(ratios) < LEAST_RATIO:
-        raise SystemExit(f"the smallest ratio is {min(ratios):.1f}, expected at least {LEAST_RATIO}")
+    ratio = min(guide[0] for guide, _ in runs) / min(ours[0] for _, ours in runs)
+    print(f"ratio {ratio:.1f} (best against best: what else the machine does only ever adds time)")
+    if ratio < LEAST_RATIO:
+        raise SystemExit(f"the ratio is {ratio:.1f}, expected at least {LEAST_RATIO}")
 
 
 if __name__ == "__main__":

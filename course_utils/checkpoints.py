@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -59,7 +59,7 @@ def load(model: nn.Module, name: str, *, folder: Path = FOLDER) -> dict[str, Any
         folder: Where checkpoints are kept.
 
     Raises:
-        CheckpointError: If there is no such checkpoint or it does not fit.
+        CheckpointError: If there is no such checkpoint, it is damaged or it does not fit.
     """
     path = folder / f"{name}.safetensors"
     if not path.exists():
@@ -69,6 +69,10 @@ def load(model: nn.Module, name: str, *, folder: Path = FOLDER) -> dict[str, Any
         )
     try:
         model.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"checkpoint {name!r} is damaged: {error}. `course checkpoints` makes it anew"
+        ) from error
     except RuntimeError as error:
         raise CheckpointError(f"checkpoint {name!r} does not fit {type(model).__name__}: {error}") from error
     with safe_open(path, framework="pt") as opened:

@@ -52,7 +52,9 @@ class Settings:
         Raises:
             AttributeError: If the chapter has no such setting; the message lists those it has.
         """
-        values = self.__dict__.get("values", {})
+        values = self.__dict__.get("values")
+        if values is None:  # being copied or unpickled: there is nothing yet
+            raise AttributeError(name)
         if name in values:
             return values[name]
         raise AttributeError(f"chapter {self.chapter} has no setting {name!r}; it has {', '.join(values)}")

@@ -1,7 +1,7 @@
 """Interactive figures: a pure drawing function, controls, and a plain figure for those without a kernel."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets
@@ -29,6 +29,8 @@ def interactive(draw: Draw, *, frames: str | None = None, **controls: ipywidgets
     values = {name: control.value for name, control in controls.items()}
     data, metadata = plotting.bundle(*draw(**values))
     if frames is not None:
+        if frames not in controls:
+            raise ValueError(f"got frames={frames!r}, expected the name of a control: {', '.join(controls)}")
         data[FRAMES_MIME] = _frames(draw, values, frames, controls[frames])
     handle = display(data, metadata=metadata, raw=True, display_id=True)
 
@@ -67,6 +69,8 @@ def _choices(control: ipywidgets.ValueWidget) -> list[tuple[str, Any]]:
             f"frames need a control with a list of options, got {type(control).__name__}: "
             "use a SelectionSlider or a Dropdown"
         )
+    if isinstance(options, Mapping):
+        return list(options.items())
     return [option if isinstance(option, tuple) else (str(option), option) for option in options]
 
 

@@ -51,6 +51,7 @@ def shift(images: torch.Tensor, dx: int, dy: int = 0, *, fill: float = 0.0) -> t
         fill: The value of the background.
     """
     height, width = images.shape[-2:]
+    dx, dy = max(-width, min(dx, width)), max(-height, min(dy, height))  # further away is away as well
     moved = torch.full_like(images, fill)
     rows, from_rows = slice(max(dy, 0), height + min(dy, 0)), slice(max(-dy, 0), height + min(-dy, 0))
     columns, from_columns = slice(max(dx, 0), width + min(dx, 0)), slice(max(-dx, 0), width + min(-dx, 0))

@@ -52,6 +52,8 @@ class TensorBatches:
         order = torch.arange(len(self.inputs))
         if self.generator is not None:
             order = torch.randperm(len(self.inputs), generator=self.generator)
-        for chosen in order.to(self.inputs.device).split(self.batch_size):
+        order = order.to(self.inputs.device)
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
             inputs = self.inputs[chosen]
             yield (self.augment(inputs) if self.augment else inputs), self.targets[chosen]

@@ -256,7 +256,9 @@ def _short(value: object) -> str:
 def _read() -> dict[str, str]:
     """Read the progress; a damaged file is moved aside, never overwritten."""
     try:
-        kept: dict[str, str] = json.loads(PROGRESS.read_text(encoding="utf-8"))
+        kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
+        if not isinstance(kept, dict):
+            raise ValueError("not a table of verdicts")
     except FileNotFoundError:
         return {}
     except ValueError:

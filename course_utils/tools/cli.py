@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 import yaml
 from rich.console import Console
+from typer.core import TyperGroup
 
 from course_utils import ROOT
 from course_utils.tools import bands, notebooks, report, runner
 from course_utils.tools.jobs import Job, plan
 from course_utils.tools.processes import Stopped, stoppable
 from course_utils.tools.repository import rename
-from course_utils.tools.tree import Course, CourseError, write_json
+from course_utils.tools.tree import Course, CourseError
+
+
+class _Commands(TyperGroup):
+    """Turns a `CourseError` of any command into its message and exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            typer.echo(f"course: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Run, check and look after the course. `course COMMAND --help` says more.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -33,6 +45,9 @@ Chapters = Annotated[list[str] | None, typer.Argument(help="Chapters, e.g. 01 03
 Profile = Annotated[str, typer.Option(help="fast (CPU, offline, minutes) or full (GPU, downloads).")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Chapters at a time; 0: two in fast, one in full.")]
+Force = Annotated[bool, typer.Option("--force", help="Run also what is unchanged.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")]
+OnlyCheck = Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is not so.")]
 CellTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")]
 
 
@@ -49,25 +64,17 @@ def run(
     profile: Profile = "fast",
     seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
     device: Device = "auto",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")
-    ] = None,
+    set_: Settings = None,
     jobs: Jobs = 0,
-    force: Annotated[bool, typer.Option("--force", help="Run also what is unchanged.")] = False,
+    force: Force = False,
     cell_timeout: CellTimeout = 300,
 ) -> None:
     """Execute chapters; those that passed and are unchanged are skipped."""
-    with _told():
-        planned = plan(
-            ctx.obj,
-            chapters or (),
-            profile=profile,
-            seed=seed,
-            device=device,
-            overrides=parse_overrides(set_ or []),
-            cell_timeout=cell_timeout,
-        )
-    ends = _follow(planned, jobs, force=force)
+    overrides = parse_overrides(set_ or [])
+    options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
+    ends = _follow(
+        plan(ctx.obj, chapters or (), seed=seed, overrides=overrides, **options), jobs, force=force
+    )
     if any(end.state == "failed" for end in ends):
         raise typer.Exit(1)
 
@@ -80,29 +87,19 @@ def claims(
     profile: Profile = "fast",
     device: Device = "auto",
     jobs: Jobs = 0,
-    force: Annotated[bool, typer.Option("--force", help="Measure also what is unchanged.")] = False,
+    force: Force = False,
     cell_timeout: CellTimeout = 300,
 ) -> None:
     """Measure the bands of the claims again and write notebooks/claims.json."""
     course: Course = ctx.obj
-    with _told():
-        if seeds < bands.MIN_SEEDS:
-            raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {seeds}")
-        options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
-        planned = [
-            job
-            for seed in range(seeds)
-            for job in plan(course, chapters or (), seed=seed, relaxed=True, **options)
-        ]
-    ends = _follow(planned, jobs, force=force)
+    if seeds < bands.MIN_SEEDS:
+        raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {seeds}")
+    options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
+    plans = [plan(course, chapters or (), seed=seed, relaxed=True, **options) for seed in range(seeds)]
+    ends = _follow([job for planned in plans for job in planned], jobs, force=force)
     if any(end.state == "failed" for end in ends):
-        _fail(f"nothing was written to {course.claims}: a run failed", 1)
-    with _told(1):
-        known = json.loads(course.claims.read_text(encoding="utf-8")) if course.claims.exists() else {}
-        for number in sorted({job.chapter.number for job in planned}):
-            records = [end.record for end in ends if end.record and end.job.chapter.number == number]
-            known = bands.merged(known, bands.measure(records), number=number, profile=profile)
-    write_json(course.claims, known)
+        raise CourseError(f"nothing was written to {course.claims}: a run failed", 1)
+    bands.update(course.claims, [end.record for end in ends if end.record])
     typer.echo(f"wrote {course.claims}")
 
 
@@ -111,66 +108,42 @@ def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "
     """Write the pages of executed chapters, for learners and for instructors, to build/handouts/."""
     from course_utils.tools import handouts
 
-    with _told():
-        written, problems = handouts.build(ctx.obj, chapters or (), profile=profile)
+    written, problems = handouts.build(ctx.obj, chapters or (), profile=profile)
     for path in written:
         typer.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
     if problems:
-        _fail("\ncourse: ".join(problems), 1)
+        raise CourseError("\ncourse: ".join(problems), 1)
 
 
 @app.command()
-def strip(
-    ctx: typer.Context,
-    chapters: Chapters = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is not so.")
-    ] = False,
-) -> None:
+def strip(ctx: typer.Context, chapters: Chapters = None, check: OnlyCheck = False) -> None:
     """Put notebooks into the form kept in git: only the compared outputs stay."""
     course: Course = ctx.obj
-    with _told():
-        found = course.find(chapters or ())
+    found = course.find(chapters or ())
     if check:
-        with _told():
-            wrong = [chapter.number for chapter in found if not notebooks.is_stripped(chapter.path)]
+        wrong = " ".join(chapter.number for chapter in found if not notebooks.is_stripped(chapter.path))
         if wrong:
-            _fail(f"not in git form: {', '.join(wrong)}; run: course strip {' '.join(wrong)}", 1)
+            raise CourseError(f"not in git form: {wrong}; run: course strip {wrong}", 1)
         return
     for chapter in found:
-        with _told(1):
-            _strip(chapter.path, course.runs / "fast" / chapter.path.name)
-
-
-def _strip(path: Path, executed: Path) -> None:
-    notebook = notebooks.read(path)
-    try:
-        text = notebooks.text(
-            notebooks.strip(notebook, notebooks.read(executed) if executed.exists() else None)
-        )
-    except CourseError as error:
-        raise CourseError(f"{path.name}: {error}; run first: course run {path.name[:2]}") from error
-    if path.read_bytes() != text.encode():
-        path.write_bytes(text.encode())
-        typer.echo(f"stripped {path.name}")
+        if notebooks.strip_file(chapter.path, course.runs / "fast" / chapter.path.name):
+            typer.echo(f"stripped {chapter.path.name}")
 
 
 @app.command()
-def data(
-    profile: Profile = "fast",
-) -> None:
+def data(profile: Profile = "fast") -> None:
     """Fetch and verify the data of a profile."""
     from course_utils.data import assets
     from course_utils.settings import PROFILES
 
     if profile not in PROFILES:
-        _fail(f"unknown profile {profile!r}; use one of {', '.join(PROFILES)}", 2)
+        raise CourseError(f"unknown profile {profile!r}; use one of {', '.join(PROFILES)}")
     wanted = [asset for asset in assets.assets().values() if asset.profile == profile]
     try:
         present = {asset.name for asset in wanted if assets.is_present(asset.name)}
         folders = assets.fetch_all([asset.name for asset in wanted])
     except assets.AssetError as error:
-        _fail(str(error), 1)
+        raise CourseError(str(error), 1) from error
     for asset in wanted:
         did = "present and verified" if asset.name in present else "fetched and verified"
         typer.echo(f"{asset.name}: {did} ({asset.size_bytes / 1e6:.1f} MB) in {folders[asset.name]}")
@@ -182,41 +155,35 @@ def doctor(ctx: typer.Context) -> None:
     from course_utils.tools import doctor
 
     checks = doctor.examine(ctx.obj)
-    for check in checks:
-        typer.echo(check.line())
+    typer.echo("\n".join(check.line() for check in checks))
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
 
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-
-@app.command(context_settings=PASS_ON)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(ctx: typer.Context) -> None:
     """Open JupyterLab on the lessons; its own options, such as --port, are passed on."""
-    course: Course = ctx.obj
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyterlab", *ctx.args], cwd=course.notebooks, env=env, check=False
-    )
-    raise typer.Exit(done.returncode)
+    _hand_over("jupyterlab", ctx.args, cwd=ctx.obj.notebooks)
 
 
 @app.command()
 def checkpoints(ctx: typer.Context, chapters: Chapters = None) -> None:
     """Make the shipped checkpoints again."""
-    with _told():
-        numbers = [chapter.number for chapter in ctx.obj.find(chapters or ())]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-m", "course_utils.recipes", *numbers], env=env, check=False)
+    named = ctx.obj.find(chapters) if chapters else []
+    _hand_over("course_utils.recipes", [chapter.number for chapter in named])
+
+
+def _hand_over(module: str, arguments: list[str], cwd: Path | None = None) -> NoReturn:
+    """Run a module, on one thread as the chapters do, and end as it ends."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
+    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=cwd, env=env, check=False)
     raise typer.Exit(done.returncode)
 
 
 @app.command()
 def repository(ctx: typer.Context, slug: Annotated[str, typer.Argument(metavar="OWNER/NAME")]) -> None:
     """Change the repository that badges, links and the Colab cells name."""
-    with _told():
-        changed = rename(ctx.obj.root, slug)
+    changed = rename(ctx.obj.root, slug)
     typer.echo("\n".join(f"changed {path}" for path in changed) or "nothing to change")
 
 
@@ -248,25 +215,11 @@ def _follow(planned: list[Job], workers: int, *, force: bool) -> list[runner.Pro
         with stoppable(), closing(runner.run(planned, workers=workers or usual, force=force)) as events:
             ends = report.follow(planned, events, console)
     except Stopped as stop:
-        _fail("stopped; finished chapters are kept", 128 + int(stop.args[0]))
+        raise CourseError("stopped; finished chapters are kept", 128 + int(stop.args[0])) from stop
     console.print(report.summary(ends))
     for line in report.notes(ends) + report.failures(ends):
         console.print(line, soft_wrap=True, highlight=False)
     return ends
-
-
-@contextmanager
-def _told(code: int = 2) -> Iterator[None]:
-    """Turn a `CourseError` into its message and an exit code."""
-    try:
-        yield
-    except CourseError as error:
-        _fail(str(error), code)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"course: {message}", err=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,6 @@ def examine(course: Course) -> list[Check]:
     requirements = (course.root / "requirements.txt").read_text(encoding="utf-8")
     return [
         python(sys.version_info[:2]),
-        environment(),
         pip(),
         *packages(colab.requirements(requirements)),
         *torch(),
@@ -70,14 +69,6 @@ def python(version: tuple[int, int]) -> Check:
     """Check the version of Python."""
     found = ".".join(map(str, version))
     return _check("Python", version >= (3, 10), found, "install Python 3.10 or newer, then run: make setup")
-
-
-def environment() -> Check:
-    """Say which environment Python runs in."""
-    own = sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ
-    return Check(
-        "environment", "ok" if own else "info", f"{sys.prefix}{'' if own else ' (not one of its own)'}"
-    )
 
 
 def pip(version_of: Callable[[str], str | None] = colab.installed_version) -> Check:

@@ -6,13 +6,11 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from course_utils.settings import Settings
-from course_utils.tools import notebooks
+from course_utils.tools import colab, notebooks
 from course_utils.tools.tree import Chapter, Course
 
 if sys.version_info >= (3, 11):
@@ -50,10 +48,10 @@ def key(course: Course, chapter: Chapter, settings: Settings, *, strict: bool) -
     return digest(
         {
             "cells": [[c["cell_type"], c.get("id"), notebooks.source(c), notebooks.tags(c)] for c in cells],
-            "package": _files(course.package, skip="tools"),
+            "package": _files(course.root / "course_utils", skip="tools"),
             "settings": dict(settings.values),
-            "assets": [entry for entry in _asset_entries(course) if chapter.number in entry["chapters"]],
-            "checkpoints": _files(course.checkpoints, f"{chapter.number}_*"),
+            "assets": _assets(course, chapter.number),
+            "checkpoints": _files(course.root / "data" / "checkpoints", f"{chapter.number}_*"),
             "claims": claims_of(course, chapter.number),
             "run": [settings.profile, settings.seed, settings.device, dict(settings.overrides), strict],
             "versions": versions(),
@@ -82,38 +80,17 @@ def claims_of(course: Course, number: str) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of each key library that is installed."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = {name: colab.installed_version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **{name: have for name, have in installed.items() if have}}
 
 
-def _files(folder: Path, pattern: str = "*", *, skip: str = "__pycache__") -> dict[str, str]:
-    files = (path for path in sorted(folder.rglob(pattern)) if path.is_file())
-    names = {path.relative_to(folder): path for path in files}
-    return {
-        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in names.items()
-        if name.parts[0] != skip and "__pycache__" not in name.parts
-    }
+def _files(folder: Path, pattern: str = "*", *, skip: str = "") -> dict[str, str]:
+    paths = [path for path in folder.rglob(pattern) if path.is_file() and path.parent.name != "__pycache__"]
+    hashes = {path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {name.as_posix(): value for name, value in hashes.items() if name.parts[0] != skip}
 
 
-def _asset_entries(course: Course) -> list[dict[str, Any]]:
-    if not course.assets.exists():
-        return []
-    return list(_with_chapters(tomllib.loads(course.assets.read_text(encoding="utf-8")), "assets"))
-
-
-def _with_chapters(value: object, name: str) -> Iterator[dict[str, Any]]:
-    """Yield every table that lists chapters, however deep it stands."""
-    if isinstance(value, dict) and isinstance(value.get("chapters"), list):
-        yield {"name": name, **value}
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _with_chapters(item, key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _with_chapters(item, name)
+def _assets(course: Course, number: str) -> dict[str, Any]:
+    file = course.root / "data" / "assets.toml"
+    entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {name: entry for name, entry in entries.items() if number in entry["chapters"]}

@@ -113,10 +113,34 @@ def strip(notebook: Notebook, executed: Notebook | None = None) -> Notebook:
     return {"cells": cells, "metadata": copy.deepcopy(METADATA), "nbformat": 4, "nbformat_minor": 5}
 
 
+def strip_file(path: Path, executed: Path) -> bool:
+    """Put a file into git form; return whether it changed.
+
+    Args:
+        path: The lesson.
+        executed: Where its last run is, if there was one.
+
+    Raises:
+        CourseError: If a kept cell is not what was executed; the file stays as it is.
+    """
+    notebook = read(path)
+    try:
+        content = text(strip(notebook, read(executed) if executed.exists() else None)).encode()
+    except CourseError as error:
+        raise CourseError(f"{path.name}: {error}; run first: course run {path.name[:2]}", 1) from error
+    changed = path.read_bytes() != content
+    if changed:
+        path.write_bytes(content)
+    return changed
+
+
 def is_stripped(path: Path) -> bool:
     """Return whether a file is, byte for byte, in the form that `strip` gives it."""
     notebook = read(path)
-    return path.read_bytes() == text(strip(notebook, notebook)).encode()
+    try:
+        return path.read_bytes() == text(strip(notebook, notebook)).encode()
+    except CourseError:
+        return False
 
 
 def _kept_outputs(notebook: Notebook, executed: Notebook | None) -> dict[str, list[dict[str, Any]]]:
@@ -125,19 +149,16 @@ def _kept_outputs(notebook: Notebook, executed: Notebook | None) -> dict[str, li
     if not kept:
         return {}
     ran = code_cells(executed) if executed else []
-    for index in range(kept[-1] + 1):
-        if (
-            index >= len(ran)
-            or source(ran[index]) != source(cells[index])
-            or _unlike(ran[index], cells[index])
-        ):
-            first_line = source(cells[index]).strip().splitlines()[0]
+    for index, cell in enumerate(cells[: kept[-1] + 1]):
+        if not _was_executed(cell, ran[index : index + 1], counted=index in kept):
+            first_line = source(cell).strip().splitlines()[0]
             raise CourseError(f"code cell {index + 1} ({first_line!r}) is not what was executed last")
     return {cells[index]["id"]: _canonical(ran[index]["outputs"]) for index in kept}
 
 
-def _unlike(ran: dict[str, Any], cell: dict[str, Any]) -> bool:
-    return bool(ran.get("id") != cell.get("id") or ran["execution_count"] is None)
+def _was_executed(cell: dict[str, Any], ran: list[dict[str, Any]], *, counted: bool) -> bool:
+    same = [(other.get("id"), source(other)) for other in ran] == [(cell.get("id"), source(cell))]
+    return same and not (counted and ran[0]["execution_count"] is None)
 
 
 def _canonical(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:

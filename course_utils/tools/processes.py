@@ -58,10 +58,10 @@ class Tree:
                 ended.add(process)
 
     def _members(self) -> set[psutil.Process]:
+        found = {process for process in list(self.cpu_s) if process.is_running()}
         with suppress(psutil.Error):
-            started = {self.root, *self.root.children(recursive=True)}
-            return started | {process for process in self.cpu_s if process.is_running()}
-        return {process for process in self.cpu_s if process.is_running()}
+            found |= {self.root, *self.root.children(recursive=True)}
+        return found
 
 
 @contextmanager

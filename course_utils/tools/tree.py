@@ -13,7 +13,17 @@ from course_utils import ROOT
 
 
 class CourseError(ValueError):
-    """Something that was asked for cannot be done; the message says what to do instead."""
+    """Something that was asked for cannot be done; the message says what to do instead.
+
+    Args:
+        message: What was got, what was expected, what to do.
+        exit_code: Of the command: 2 where nothing was begun, 1 where something failed.
+    """
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        """Keep the exit code."""
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -63,21 +73,6 @@ class Course:
     def runs(self) -> Path:
         """Executed notebooks and their records, one folder a kind of run."""
         return self.root / "build" / "runs"
-
-    @property
-    def assets(self) -> Path:
-        """The list of all that the course reads."""
-        return self.root / "data" / "assets.toml"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Results of longer trainings, shipped with the course."""
-        return self.root / "data" / "checkpoints"
-
-    @property
-    def package(self) -> Path:
-        """What the lessons import."""
-        return self.root / "course_utils"
 
     def chapters(self) -> list[Chapter]:
         """Return all chapters, in order.

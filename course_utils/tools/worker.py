@@ -28,12 +28,14 @@ class Reporter:
         cell: The code cell at work, with its number and first line.
         started: All cells that started, by index.
         done: How many ended well.
+        tree: All processes that were there at the end of some cell.
     """
 
     stream: TextIO
     cell: dict[str, Any] = field(default_factory=dict)
     started: dict[int, Any] = field(default_factory=dict)
     done: int = 0
+    tree: Tree = field(default_factory=lambda: Tree(psutil.Process()))
 
     def send(self, event: str, **values: object) -> None:
         """Send one event."""
@@ -47,7 +49,8 @@ class Reporter:
             self.send("cell", done=self.done, **self.cell)
 
     def on_cell_executed(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:  # noqa: ANN401
-        """Count a cell that ended well."""
+        """Count a cell that ended well, and note what it started: nothing may outlive the chapter."""
+        self.tree.sample()
         self.done += execute_reply["content"]["status"] == "ok"
 
 
@@ -61,18 +64,19 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     reporter = Reporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # what kernels and libraries print by themselves goes to the log, not among the events
-    threading.Thread(target=_end_with_runner, daemon=True).start()
+    threading.Thread(target=_end_with_runner, args=(reporter.tree,), daemon=True).start()
     error = _execute(job, reporter)
+    reporter.tree.kill(spare_root=True)
     times = psutil.Process().cpu_times()
     cpu_s = sum(times[:4])  # user, system, and where the platform has them those of ended children
     reporter.send("end", error=error, done=reporter.done, cpu_s=cpu_s, **reporter.cell)
     os._exit(0)  # nothing is left to do: no library's thread may hold up the end
 
 
-def _end_with_runner() -> None:
+def _end_with_runner(tree: Tree) -> None:
     while os.read(0, 4096):
         pass
-    Tree(psutil.Process()).kill(spare_root=True)
+    tree.kill(spare_root=True)
     os._exit(1)
 
 

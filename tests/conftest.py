@@ -1,0 +1,75 @@
+"""Shared fixtures: a throw-away course whose chapters are written by the test."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course_utils.tools.notebooks import METADATA
+from course_utils.tools.tree import Course
+
+PARAMETERS = 'profile = "fast"\nseed = 0\ndevice = "auto"\noverrides = {}'
+SETTINGS = {
+    "epochs": {"fast": 2, "full": 3, "about": "passes"},
+    "rate": {"fast": 0.1, "full": 0.2, "about": "rate"},
+}
+CLAIM = """from course_utils import claims
+claims.start(profile, overrides)
+claims.claim("{id}", "a value", {value}, at_least={bound})"""
+
+
+def cell(source: str, *, id: str = "", tags: Sequence[str] = (), kind: str = "code") -> dict[str, Any]:
+    """Return a cell of a notebook."""
+    made: dict[str, Any] = {
+        "cell_type": kind,
+        "id": id,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "source": source,
+    }
+    return made if kind != "code" else {**made, "outputs": [], "execution_count": None}
+
+
+def notebook(*cells: dict[str, Any] | str) -> dict[str, Any]:
+    """Return a notebook with a parameters cell and the given cells."""
+    made = [cell(PARAMETERS, tags=["parameters"]), *(cell(c) if isinstance(c, str) else c for c in cells)]
+    made = [{**each, "id": each["id"] or f"c{index}"} for index, each in enumerate(made)]
+    return {"cells": made, "metadata": copy.deepcopy(METADATA), "nbformat": 4, "nbformat_minor": 5}
+
+
+@dataclass(frozen=True)
+class Playground(Course):
+    """A course in a temporary folder, to which a test adds chapters."""
+
+    def add(self, name: str, *cells: dict[str, Any] | str) -> Path:
+        """Write a chapter, e.g. `"01_good"`, and give it settings."""
+        path = self.notebooks / f"{name}.ipynb"
+        path.write_text(json.dumps(notebook(*cells)), encoding="utf-8")
+        table = json.loads(self.profiles.read_text(encoding="utf-8"))
+        self.profiles.write_text(json.dumps({**table, name[:2]: SETTINGS}), encoding="utf-8")
+        return path
+
+
+def new_playground(folder: Path) -> Playground:
+    """Return an empty course; the blank in its name is meant."""
+    course = Playground(folder / "a course")
+    for folder in (
+        course.notebooks,
+        course.root / "data" / "checkpoints",
+        course.root / "course_utils" / "tools",
+    ):
+        folder.mkdir(parents=True)
+    threads = {"threads": {"fast": 1, "full": 0, "about": "threads"}}
+    course.profiles.write_text(json.dumps({"all": threads}), encoding="utf-8")  # JSON is YAML
+    return course
+
+
+@pytest.fixture
+def playground(tmp_path: Path) -> Playground:
+    """Return an empty course."""
+    return new_playground(tmp_path)

@@ -1,0 +1,162 @@
+"""Checkpoints: what is shipped loads, fits and reaches the numbers of its story."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from course_utils import checkpoints, recipes, runtime, settings
+from course_utils.checkpoints import CheckpointError
+from course_utils.data.batches import TensorBatches
+from course_utils.data.digits import load_digits
+from course_utils.models.simple import SimpleNN
+from course_utils.training import evaluate
+
+
+def measure_drawn_digit(name):
+    """Return the story of the checkpoint and the metrics measured anew."""
+    model = SimpleNN()
+    story = checkpoints.load(model, name)
+    digits = load_digits("mnist_5k", seed=story["seed"])
+    test = evaluate(model, TensorBatches(*digits.test, 1000), nn.CrossEntropyLoss())
+    return story, {"test_accuracy": test.accuracy}
+
+
+# A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
+MEASURES = {"01_drawn_digit": measure_drawn_digit}
+
+
+def test_every_shipped_checkpoint_is_measured_here():
+    assert {file.stem for file in checkpoints.FOLDER.glob("*.safetensors")} == set(MEASURES)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_shipped_checkpoint_reaches_the_numbers_of_its_story(name):
+    story, measured = MEASURES[name](name)
+    assert measured == pytest.approx(story["metrics"], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_shipped_checkpoint_is_small_and_tells_how_it_was_made(name):
+    path = checkpoints.FOLDER / f"{name}.safetensors"
+    assert path.stat().st_size <= checkpoints.LARGEST_BYTES
+    assert all(weight.isfinite().all() for weight in load_file(path).values())
+    story, _ = MEASURES[name](name)
+    assert {"command", "seed", "data", "metrics", "versions"} <= set(story)
+    assert story["command"] == f"course checkpoints {name[:2]}"
+    assert name[:2] in recipes.MAKERS
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = network()
+    checkpoints.save(model, "01_small", {"seed": 3, "metrics": {"loss": 0.5}}, folder=tmp_path / "new")
+    return model, tmp_path / "new"
+
+
+def network():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+
+def test_a_checkpoint_comes_back_as_it_was(saved):
+    model, folder = saved
+    other = network()
+    story = checkpoints.load(other, "01_small", folder=folder)
+    assert (story["seed"], story["metrics"]) == (3, {"loss": 0.5})
+    assert story["versions"]["torch"] == torch.__version__
+    state = model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in other.state_dict().items())
+    assert [file.name for file in folder.iterdir()] == ["01_small.safetensors"]
+
+
+def test_saving_again_replaces(saved):
+    _, folder = saved
+    newer = network()
+    checkpoints.save(newer, "01_small", {"seed": 4}, folder=folder)
+    other = network()
+    assert checkpoints.load(other, "01_small", folder=folder)["seed"] == 4
+    assert torch.equal(other[0].weight, newer[0].weight)
+
+
+def test_weights_that_are_a_view_are_stored(tmp_path):
+    model = nn.Linear(3, 3)
+    model.weight = nn.Parameter(torch.arange(9.0).reshape(3, 3).t())
+    checkpoints.save(model, "view", {}, folder=tmp_path)
+    other = nn.Linear(3, 3)
+    checkpoints.load(other, "view", folder=tmp_path)
+    assert torch.equal(other.weight, model.weight)
+
+
+def test_a_missing_checkpoint_is_answered_with_those_there_are(saved, tmp_path):
+    with pytest.raises(CheckpointError, match=r"'01_large'; there are: 01_small\. `course checkpoints`"):
+        checkpoints.load(network(), "01_large", folder=saved[1])
+    with pytest.raises(CheckpointError, match="there are: none"):
+        checkpoints.load(network(), "01_large", folder=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("other", [nn.Linear(3, 4), nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))])
+def test_another_architecture_is_refused(saved, other):
+    with pytest.raises(CheckpointError, match=f"'01_small' does not fit {type(other).__name__}"):
+        checkpoints.load(other, "01_small", folder=saved[1])
+
+
+def test_a_damaged_file_is_refused(saved):
+    path = saved[1] / "01_small.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match="'01_small' is damaged"):
+        checkpoints.load(network(), "01_small", folder=saved[1])
+
+
+def test_what_is_too_large_to_ship_leaves_the_old_file_and_no_traces(saved):
+    _, folder = saved
+    before = (folder / "01_small.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="expected at most 2,000,000"):
+        checkpoints.save(nn.Linear(1000, 600), "01_small", {}, folder=folder)
+    assert [file.name for file in folder.iterdir()] == ["01_small.safetensors"]
+    assert (folder / "01_small.safetensors").read_bytes() == before
+
+
+def test_the_recipe_repeats_itself():
+    digits = load_digits("mnist_5k", seed=0)
+    few = type(digits)(
+        *(type(part)(part.images[:200], part.labels[:200]) for part in (digits.train, digits.validation)),
+        digits.test,
+        mean=digits.mean,
+        std=digits.std,
+    )
+
+    def trained(seed):
+        model, history = recipes.train_drawn_digit(few, epochs=2, seed=seed, device=torch.device("cpu"))
+        return model.fc1.weight, history
+
+    (first, history), (again, _), (other, _) = trained(0), trained(0), trained(1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert [row.epoch for row in history] == [1, 2]
+
+
+def test_the_recipe_ships_what_it_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes.runtime, "setup", lambda config: runtime.choose_device("cpu"))
+    monkeypatch.setattr(
+        recipes.checkpoints, "save", lambda model, name, story: made.update(name=name, model=model, **story)
+    )
+    made = {}
+    recipes.make_drawn_digit(epochs=0)
+    digits = load_digits("mnist_5k", seed=0)
+    found = evaluate(made["model"], TensorBatches(*digits.test, 64), nn.CrossEntropyLoss())
+    assert made["metrics"]["test_accuracy"] == pytest.approx(found.accuracy)
+    assert (made["name"], made["seed"], made["epochs"]) == ("01_drawn_digit", 0, 0)
+
+
+def test_recipes_are_of_chapters_and_an_unknown_one_is_refused(monkeypatch):
+    assert set(recipes.MAKERS) <= set(settings.chapters())
+    ran = []
+    monkeypatch.setattr(recipes, "MAKERS", {"01": [lambda: ran.append(1)], "02": [lambda: ran.append(2)]})
+    with pytest.raises(SystemExit, match="no checkpoints for 09; there are some for 01, 02"):
+        recipes.main(["01", "09"])
+    assert ran == []
+    recipes.main(["02"])
+    recipes.main([])
+    assert ran == [2, 1, 2]
