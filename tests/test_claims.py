@@ -158,4 +158,4 @@ def test_a_claim_holds_exactly_between_its_bounds(value, low, high):
     [(109386, "", "109,386"), (0.98765, "", "0.988"), (3, "s", "3 s"), (0, "", "0"), (math.nan, "", "nan")],
 )
 def test_numbers_are_short(value, unit, text):
-    assert claims._number(value, unit) == text
+    assert claims.quantity(value, unit) == text
