@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import CHAPTERS, SCREENSHOTS
+from conftest import CHAPTERS, PATIENCE_MS, SCREENSHOTS
 from playwright.sync_api import Browser, Page, Request, Route
 
 from course_utils.tools import handouts
@@ -45,6 +45,7 @@ def opened(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]
     """Open a page with the network cut, in the theme that the test asks for."""
     name, theme = request.param
     context = browser.new_context(color_scheme=theme, offline=True, viewport={"width": 1360, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     opened = Opened(context.new_page())
 
     def gate(route: Route, asked: Request) -> None:

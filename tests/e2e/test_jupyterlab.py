@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import CHAPTERS, SCREENSHOTS
+from conftest import CHAPTERS, PATIENCE_MS, SCREENSHOTS
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from course_utils import ROOT
@@ -133,6 +133,7 @@ def chapter(request: pytest.FixtureRequest) -> Path:
 def lesson(browser: Browser, lab: Lab, chapter: Path) -> Iterator[Page]:
     """Open a chapter, run all its cells, wait until the kernel is idle."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{lab.address}/lab/tree/{chapter.name}?token={lab.token}&reset")
     expect(page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible(timeout=START_S * SECOND)
@@ -223,7 +224,7 @@ def test_a_drawn_digit_changes_the_answer(lesson: Page, lab: Lab, chapter: Path)
     pad = _cell(lesson, _need(lab, chapter, "DrawingPad(")).locator(".drawing-pad")
     canvas, verdict = pad.locator("canvas.pad"), pad.locator(".verdict")
     canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
-    expect(verdict).to_have_text("Draw a digit.")
+    expect(verdict).to_have_text("Draw a digit.", timeout=ANSWER_S * SECOND)
     _stroke(lesson, canvas, [(0.3, 0.15), (0.7, 0.15), (0.6, 0.5), (0.45, 0.9)])
     expect(verdict).to_have_text(re.compile(r"Looks like a \d"), timeout=ANSWER_S * SECOND)
     first = verdict.inner_text()
@@ -255,7 +256,7 @@ def test_an_exercise_answers_back(lesson: Page, lab: Lab, chapter: Path):
     before = kept.read_bytes() if kept.exists() else None
     stub, check = _need(lab, chapter, "def my_neuron"), _need(lab, chapter, 'check("1.1"')
     output = _cell(lesson, check).locator(".jp-OutputArea-output").last
-    expect(output).to_contain_text("not attempted")
+    expect(output).to_contain_text("not attempted", timeout=ANSWER_S * SECOND)
     for answer, verdict in ((WRONG, "not yet: for inputs"), (RIGHT, "1.1 A neuron by hand: correct")):
         _type(lesson, _cell(lesson, stub), answer)
         _cell(lesson, check).locator(".cm-content").click()
