@@ -20,12 +20,12 @@ DATA   := data/cache/.ready
 export JUPYTER_PREFER_ENV_PATH = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test lab claims data checkpoints bench doctor
+.PHONY: help setup run-all test e2e lab handouts claims data checkpoints bench doctor
 .DELETE_ON_ERROR:
 
 help: ## says what there is
 	@echo "Usage: make TARGET [PROFILE=fast|full] [JOBS=2] [ARGS='01 --seed 3'] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
 
 setup: $(READY) $(DATA) ## makes .venv, installs the course, fetches the fast data (the other targets do it for you)
 
@@ -41,8 +41,15 @@ test: setup ## lint, format, types, then all tests and every notebook with its o
 	$(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadfile --ignore=tests/e2e \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 tests notebooks $(ARGS)
 
+e2e: setup ## opens handouts and JupyterLab in a real browser, e.g. make e2e ARGS='--whole 01'
+	@$(COURSE) run --jobs $(JOBS)
+	$(PY) -m pytest tests/e2e $(ARGS)
+
 lab: setup ## opens JupyterLab on the lessons
 	@$(COURSE) lab $(ARGS)
+
+handouts: setup ## writes the executed chapters as pages, both editions, e.g. make handouts ARGS='01'
+	@$(COURSE) handouts --profile $(PROFILE) $(ARGS)
 
 claims: setup ## measures the bands of the claims again, e.g. make claims ARGS='01 --seeds 5'
 	@$(COURSE) claims $(ARGS)

@@ -48,11 +48,11 @@ class Claim:
 
     def line(self, band: Mapping[str, Any] | None) -> str:
         """Return the claim as one line of text: value, bound and band."""
-        parts = [f"{'✓' if self.ok else '✗'} {self.id}  {self.text}: {_number(self.value, self.unit)}"]
+        parts = [f"{'✓' if self.ok else '✗'} {self.id}  {self.text}: {quantity(self.value, self.unit)}"]
         if self.bound:
             parts.append(f"bound: {self.bound}")
         if band:
-            low, high = _number(band["min"], ""), _number(band["max"], "")
+            low, high = quantity(band["min"], ""), quantity(band["max"], "")
             parts.append(f"our band: {low} to {high} over {band['n']} seeds")
         return " · ".join(parts)
 
@@ -105,7 +105,7 @@ def claim(
     value = float(value)
     ok = _holds(value, given)
     made = Claim(
-        id, text, value, unit, " and ".join(f"{w} {_number(b, unit)}" for w, b in given.items()), ok, kind
+        id, text, value, unit, " and ".join(f"{w} {quantity(b, unit)}" for w, b in given.items()), ok, kind
     )
     _made[id] = made
     band = _band(id)
@@ -116,15 +116,22 @@ def claim(
         "unit": unit,
         "ok": ok,
         "kind": kind,
+        "bound": made.bound,
     }
     display({MIME: record, "text/plain": made.line(band)}, raw=True)
     if ok:
         return
-    broken = f"claim {id} is broken: {text}: got {_number(value, unit)}, expected {made.bound}"
+    broken = f"claim {id} is broken: {text}: got {quantity(value, unit)}, expected {made.bound}"
     if os.environ.get("COURSE_STRICT") == "1" and (_run["profile"] == "fast" or band):
         raise BrokenClaim(broken)
     changed = ", ".join(f"{name} = {new!r}" for name, new in _run["overrides"].items())
     print(f"{broken}. You changed: {changed or 'nothing in the settings'}; profile {_run['profile']!r}.")
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a value as lessons and handouts write it: three digits, whole numbers in full, then the unit."""
+    number = f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.3g}"
+    return f"{number} {unit}".strip()
 
 
 class Summary:
@@ -135,14 +142,14 @@ class Summary:
         for made in _made.values():
             band = _band(made.id)
             measured = (
-                f"{_number(band['min'], '')} … {_number(band['max'], '')} ({band['n']} seeds)"
+                f"{quantity(band['min'], '')} … {quantity(band['max'], '')} ({band['n']} seeds)"
                 if band
                 else "–"
             )
             mark = "holds" if made.ok else "broken"
             status = mark if made.kind == "asserted" else "recorded"
             rows.append(
-                (made.id, made.text, _number(made.value, made.unit), made.bound or "–", measured, status)
+                (made.id, made.text, quantity(made.value, made.unit), made.bound or "–", measured, status)
             )
         return rows
 
@@ -180,8 +187,3 @@ def _band(id: str) -> dict[str, Any] | None:
     bands = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     band: dict[str, Any] | None = bands.get(key)
     return band
-
-
-def _number(value: float, unit: str) -> str:
-    number = f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.3g}"
-    return f"{number} {unit}".strip()

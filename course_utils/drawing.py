@@ -13,6 +13,11 @@ from course_utils.data.digits import Pixels, centre_drawing
 SIDE = 112  # pixels of the drawing, four for each of MNIST's
 
 
+def _as_bytes(sent: memoryview, _: object) -> bytes:
+    """Return what a browser sent in the type that the trait holds; without it every stroke is refused."""
+    return bytes(sent)
+
+
 class DrawingPad(anywidget.AnyWidget):
     """A square to draw a digit on, with ten bars that follow the strokes.
 
@@ -26,7 +31,7 @@ class DrawingPad(anywidget.AnyWidget):
 
     _esm = Path(__file__).parent / "static" / "drawing.js"
     _css = Path(__file__).parent / "static" / "drawing.css"
-    pixels = traitlets.Bytes(b"").tag(sync=True)
+    pixels = traitlets.Bytes(b"").tag(sync=True, from_json=_as_bytes)
     samples = traitlets.Bytes(b"").tag(sync=True)
     probabilities = traitlets.List(traitlets.Float()).tag(sync=True)
     seen = traitlets.Bytes(b"").tag(sync=True)  # what the network sees, 28×28

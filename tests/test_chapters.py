@@ -61,3 +61,17 @@ def test_every_picture_has_an_alternative_text(record: Record):
     assert pictures
     mute = [cell.source for cell, output in pictures if not output.metadata.get("image/png", {}).get("alt")]
     assert mute == []
+
+
+def test_needs_no_extension_but_ipywidgets_and_anywidget(record: Record):
+    notebook = nbformat.read(RUNS / record.output, as_version=4)
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+    modules = {model.model_module for model in states.get("state", {}).values()}
+    assert modules <= {
+        "@jupyter-widgets/base",
+        "@jupyter-widgets/controls",
+        "@jupyter-widgets/output",
+        "anywidget",
+    }
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [list(data) for data in outputs if data and "text/plain" not in data] == []

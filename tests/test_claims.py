@@ -42,6 +42,8 @@ def records(shown):
     "bound", [{"at_least": 0.5}, {"at_most": 0.5}, {"equals": 0.5}, {"at_least": 0, "at_most": 1}]
 )
 def test_a_claim_that_holds_is_recorded_and_shown(strict, bound):
+    words = {"at_least": "at least", "at_most": "at most", "equals": "exactly"}
+    in_words = " and ".join(f"{words[name]} {value} accuracy" for name, value in bound.items())
     claims.claim("01.1", "accuracy on the test set", 0.5, unit="accuracy", **bound)
     assert records(strict) == [
         {
@@ -51,6 +53,7 @@ def test_a_claim_that_holds_is_recorded_and_shown(strict, bound):
             "unit": "accuracy",
             "ok": True,
             "kind": "asserted",
+            "bound": in_words,
         }
     ]
     assert "01.1  accuracy on the test set: 0.5 accuracy" in strict[0]["data"]["text/plain"]
@@ -155,4 +158,4 @@ def test_a_claim_holds_exactly_between_its_bounds(value, low, high):
     [(109386, "", "109,386"), (0.98765, "", "0.988"), (3, "s", "3 s"), (0, "", "0"), (math.nan, "", "nan")],
 )
 def test_numbers_are_short(value, unit, text):
-    assert claims._number(value, unit) == text
+    assert claims.quantity(value, unit) == text

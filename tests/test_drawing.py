@@ -40,6 +40,11 @@ def test_a_stroke_is_seen_in_mnists_form_and_classified(pad, asked):
     assert np.array_equal(asked[0], centre_drawing(stroke()))
 
 
+def test_a_stroke_arrives_as_a_browser_sends_it(pad):
+    pad.set_state({"pixels": memoryview(stroke().tobytes())})
+    assert pad.seen == centre_drawing(stroke()).tobytes()
+
+
 def test_every_change_asks_again(pad, asked):
     for column in (10, 50, 90):
         pad.pixels = stroke(column).tobytes()

@@ -19,7 +19,10 @@ from packaging.utils import canonicalize_name
 from course_utils import ROOT
 from course_utils.tools import colab
 
-TARGETS = ["help", "setup", "run-all", "test", "lab", "claims", "data", "checkpoints", "bench", "doctor"]
+TARGETS = [
+    *("help", "setup", "run-all", "test", "e2e", "lab", "handouts"),
+    *("claims", "data", "checkpoints", "bench", "doctor"),
+]
 CHAPTERS = sorted(file.name for file in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md")
 CONDA_NAMES = {"pytorch": "torch"}

@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 from course_utils import ROOT
 
-PROGRESS = ROOT / "data" / "progress.json"
+PROGRESS = Path(os.environ.get("COURSE_PROGRESS", ROOT / "data" / "progress.json"))
+MIME = "application/vnd.course.exercises+json"
 Status = Literal["not attempted", "not yet", "correct"]
 
 
@@ -64,9 +65,18 @@ class Exercise:
 
     def worked(self) -> str:
         """Return the worked answer as code."""
-        if callable(self.answer):
-            return textwrap.dedent(inspect.getsource(self.answer)).rstrip()
-        return f"answer = {self.answer!r}"
+        return _as_code(self.answer)
+
+    def record(self) -> dict[str, Any]:
+        """Return all that a handout shows, as JSON can hold it."""
+        return {
+            "title": self.title,
+            "hints": list(self.hints),
+            "answer": self.worked(),
+            "reasoning": self.reasoning,
+            "mistakes": [[_as_code(answer), why] for answer, why in self.mistakes],
+            "notes": self.notes,
+        }
 
 
 @dataclass(frozen=True)
@@ -183,14 +193,21 @@ def solution(id: str) -> None:
 
 
 class Progress:
-    """The learner's verdicts for the exercises of a chapter, as a table."""
+    """The learner's verdicts for the exercises of a chapter, as a table.
+
+    Its output also carries the exercises' texts, unseen, so that a handout is rendered without importing torch.
+    """
 
     def __init__(self, chapter: str) -> None:
         """Read the verdicts of a chapter, e.g. `"01"`."""
         find(f"{int(chapter)}.1")  # a chapter without exercises has no progress either
         module = importlib.import_module(f"course_utils.exercises.chapter_{int(chapter):02d}")
         kept = _read()
+        self.records = {id: exercise.record() for id, exercise in module.EXERCISES.items()}
         self.rows = [(id, e.title, kept.get(id, "not attempted")) for id, e in module.EXERCISES.items()]
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: self.records}
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th scope='col'>{name}</th>" for name in ("exercise", "title", "verdict"))
@@ -221,6 +238,13 @@ def clinic(name: str) -> Iterator[None]:
         print(f"✗ {name}: {type(error).__name__}: {' '.join(last)[:400]}")
     else:
         print(f"✓ {name}: runs without an error")
+
+
+def _as_code(answer: object) -> str:
+    """Return an answer as a learner would write it."""
+    if callable(answer):
+        return textwrap.dedent(inspect.getsource(answer)).rstrip()
+    return f"answer = {answer!r}"
 
 
 def _short(value: object) -> str:

@@ -97,6 +97,18 @@ def claims(
 
 
 @app.command()
+def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "fast") -> None:
+    """Write the pages of executed chapters, for learners and for instructors, to build/handouts/."""
+    from course_utils.tools import handouts
+
+    written, problems = handouts.build(ctx.obj, chapters or (), profile=profile)
+    for path in written:
+        typer.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if problems:
+        raise CourseError("\ncourse: ".join(problems), 1)
+
+
+@app.command()
 def strip(ctx: typer.Context, chapters: Chapters = None) -> None:
     """Put notebooks into the form kept in git: only the compared outputs stay."""
     course: Course = ctx.obj

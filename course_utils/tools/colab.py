@@ -18,7 +18,16 @@ from course_utils import ROOT
 # Colab's build for its own GPUs: a second one would cost minutes and may not fit its driver.
 KEPT = ("torch", "torchvision")
 # What Colab is itself, or what only the `course` command uses: lessons on Colab do without.
-HOST = ("ipykernel", "ipywidgets", "jupyterlab", "nbconvert", "nbformat", "papermill", "typer")
+HOST = (
+    "ipykernel",
+    "ipywidgets",
+    "jupyterlab",
+    "latex2mathml",
+    "nbconvert",
+    "nbformat",
+    "papermill",
+    "typer",
+)
 
 # The `colab` cell of every lesson; a test compares each with `cell()`.
 CELL = """\
