@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -25,6 +26,7 @@ __all__ = ["Asset", "AssetError", "Member", "Package", "assets", "fetch", "fetch
 
 CACHE = ROOT / "data" / "cache"
 LOCK_TIMEOUT_S = 900.0  # how long to wait for another process that fetches the same asset
+PROGRESS_EVERY_S = 5.0  # how often a long download says how far it is
 
 
 def is_present(name: str, *, file: Path = FILE, cache: Path = CACHE) -> bool:
@@ -134,7 +136,8 @@ def _fetch_files(asset: Asset, cache: Path, timeout: float) -> None:
         with _temporary(cache, asset.name) as scratch:
             content = scratch / asset.name
             content.mkdir()
-            failures = _from_any_source(asset, cache / asset.name, content, timeout)
+            with _progress(asset, content):
+                failures = _from_any_source(asset, cache / asset.name, content, timeout)
             try:
                 _unpack(asset, content)
                 _publish(asset, content, cache, scratch)
@@ -147,10 +150,12 @@ def _from_any_source(asset: Asset, present: Path, content: Path, timeout: float)
     ways: list[Callable[[], None]] = [partial(_copy_good, asset, present, content)]
     if asset.torchvision:
         ways.append(partial(sources.download_torchvision, asset.torchvision, content, timeout=timeout))
-    ways += [partial(_download_missing, asset, url, content, timeout) for url in asset.urls]
+    forms = ((asset.members, asset.urls), (asset.copy_members, asset.copy_urls))
+    for members, urls in forms:
+        ways += [partial(_download_missing, members, url, content, timeout) for url in urls]
     failures = []
     for way in ways:
-        if not any(problem(member, content) for member in asset.members):
+        if any(members and not any(problem(m, content) for m in members) for members, _ in forms):
             break
         try:
             way()
@@ -161,19 +166,46 @@ def _from_any_source(asset: Asset, present: Path, content: Path, timeout: float)
 
 def _copy_good(asset: Asset, present: Path, content: Path) -> None:
     """Keep what an earlier run left whole, or a learner put there by hand."""
-    for member in asset.members:
+    for member in (*asset.members, *asset.copy_members):
         if not problem(member, present):
             (content / member.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(present / member.path, content / member.path)
 
 
-def _download_missing(asset: Asset, url: str, content: Path, timeout: float) -> None:
-    for member in asset.members:
+def _download_missing(members: Iterable[Member], url: str, content: Path, timeout: float) -> None:
+    for member in members:
         if problem(member, content):
             source, file = f"{url}{PurePosixPath(member.path).name}", content / member.path
             sources.download_url(source, file, size_bytes=member.size_bytes, timeout=timeout)
             if words := problem(member, content):
                 raise SourceError(f"{source}: {words}")
+
+
+@contextmanager
+def _progress(asset: Asset, content: Path) -> Iterator[None]:
+    """Say every few seconds how much of a download is there; a short one says nothing."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(PROGRESS_EVERY_S):
+            sizes = [_size(file) for file in content.rglob("*")]
+            got = min(sum(sizes), asset.size_bytes)  # torchvision also unpacks there
+            print(f"{asset.name}: {got / 1e6:.1f} of {asset.size_bytes / 1e6:.1f} MB", flush=True)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:  # just renamed
+        return 0
 
 
 def _unpack(asset: Asset, content: Path) -> None:
