@@ -11,21 +11,34 @@ from course_utils import checkpoints, recipes, runtime, settings
 from course_utils.checkpoints import CheckpointError
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
+from course_utils.data.images import load_images
+from course_utils.models.cnn import CNN, PooledCNN
 from course_utils.models.simple import SimpleNN
 from course_utils.training import evaluate
 
 
 def measure_drawn_digit(name):
     """Return the story of the checkpoint and the metrics measured anew."""
-    model = SimpleNN()
+    model = SimpleNN() if name.startswith("01") else CNN()
     story = checkpoints.load(model, name)
     digits = load_digits("mnist_5k", seed=story["seed"])
     test = evaluate(model, TensorBatches(*digits.test, 1000), nn.CrossEntropyLoss())
     return story, {"test_accuracy": test.accuracy}
 
 
+def measure_emoji(name):
+    model = PooledCNN((24, 48, 96), 9)
+    story = checkpoints.load(model, name)
+    test = evaluate(model, TensorBatches(*load_images("emoji", seed=0).test, 500), nn.CrossEntropyLoss())
+    return story, {"test_accuracy": test.accuracy}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
-MEASURES = {"01_drawn_digit": measure_drawn_digit}
+MEASURES = {
+    "01_drawn_digit": measure_drawn_digit,
+    "02_drawn_digit": measure_drawn_digit,
+    "02_emoji": measure_emoji,
+}
 
 
 def test_every_shipped_checkpoint_is_measured_here():

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -24,6 +26,7 @@ __all__ = ["Asset", "AssetError", "Member", "Package", "assets", "fetch", "fetch
 
 CACHE = ROOT / "data" / "cache"
 LOCK_TIMEOUT_S = 900.0  # how long to wait for another process that fetches
+PROGRESS_EVERY_S = 5.0  # how often a long download says how far it is
 
 
 def is_present(name: str, *, file: Path = FILE, cache: Path = CACHE) -> bool:
@@ -144,22 +147,25 @@ def _from_web(asset: Asset, present: Path, missing: list[Asset], scratch: Path) 
     content = scratch / asset.name
     if present.exists():
         shutil.copytree(present, content)
-    ways: list[Callable[[], None]] = [partial(_from_url, asset, url, content) for url in asset.urls]
+    forms = ((asset.members, asset.urls), (asset.copy_members, asset.copy_urls))
+    ways: list[Callable[[], None]] = []
     if asset.torchvision:
-        ways.insert(0, partial(sources.download_torchvision, asset.torchvision, content))
+        ways.append(partial(sources.download_torchvision, asset.torchvision, content))
+    ways += [partial(_from_url, members, url, content) for members, urls in forms for url in urls]
     failures: list[str] = []
-    while any(problem(member, content) for member in asset.members):
-        if not ways:
-            raise SourceError("\n  - ".join(["no source gave all files. Tried:", *failures]))
-        try:
-            ways.pop(0)()
-        except SourceError as error:
-            failures.append(str(error))
-    _unpack(asset, content)
+    with _progress(asset, content):
+        while not any(members and not any(problem(m, content) for m in members) for members, _ in forms):
+            if not ways:
+                raise SourceError("\n  - ".join(["no source gave all files. Tried:", *failures]))
+            try:
+                ways.pop(0)()
+            except SourceError as error:
+                failures.append(str(error))
+        _unpack(asset, content)
 
 
-def _from_url(asset: Asset, url: str, content: Path) -> None:
-    for member in asset.members:
+def _from_url(members: Iterable[Member], url: str, content: Path) -> None:
+    for member in members:
         if problem(member, content):
             source = f"{url}{PurePosixPath(member.path).name}"
             sources.download_url(source, content / member.path)
@@ -167,9 +173,35 @@ def _from_url(asset: Asset, url: str, content: Path) -> None:
                 raise SourceError(f"{source}: {words}")
 
 
+@contextmanager
+def _progress(asset: Asset, content: Path) -> Iterator[None]:
+    """Say every few seconds how much of a download is there; a short one says nothing."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(PROGRESS_EVERY_S):
+            got = min(sum(map(_size, content.rglob("*"))), asset.size_bytes)  # torchvision also unpacks there
+            print(f"{asset.name}: {got / 1e6:.1f} of {asset.size_bytes / 1e6:.1f} MB", flush=True)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:  # just renamed
+        return 0
+
+
 def _unpack(asset: Asset, content: Path) -> None:
     for member in asset.members:
-        if member.unpacked_bytes:
+        if member.unpacked_bytes and not problem(member, content):
             packed = content / member.path
             packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
 

@@ -13,7 +13,7 @@ def shift_and_rotate(
     degrees: float = 15.0,
     pixels: float = 2.0,
     scale: float = 0.0,
-    fill: float = 0.0,
+    fill: float | torch.Tensor = 0.0,
 ) -> torch.Tensor:
     """Move and turn every image of a batch by its own small random amount.
 
@@ -23,7 +23,7 @@ def shift_and_rotate(
         degrees: Largest rotation to either side.
         pixels: Largest shift along each axis.
         scale: Largest relative change of size, e.g. 0.1 for 10 % to either side.
-        fill: The value of the background, which comes in at the border.
+        fill: The value of the background, which comes in at the border; shape (C, 1, 1) if channels differ.
 
     Returns:
         Images of the same shape, dtype and device.
@@ -57,3 +57,16 @@ def shift(images: torch.Tensor, dx: int, dy: int = 0, *, fill: float = 0.0) -> t
     columns, from_columns = slice(max(dx, 0), width + min(dx, 0)), slice(max(-dx, 0), width + min(-dx, 0))
     moved[..., rows, columns] = images[..., from_rows, from_columns]
     return moved
+
+
+def random_flip(images: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+    """Mirror each image of a batch, left to right, with a chance of one half.
+
+    Args:
+        images: Shape (N, C, H, W).
+        generator: A CPU generator that decides which.
+
+    See: chapter 02, "Project".
+    """
+    mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(-1), images)

@@ -80,6 +80,8 @@ class Asset:
         package: The package that holds it (fast).
         torchvision: The class of `torchvision.datasets` that fetches it (full), if any.
         urls: Folders on web servers that hold the same files (full).
+        copy_members: The same data in other files; the asset is whole if these are, whatever `members` are.
+        copy_urls: Folders on web servers that hold them, asked when every other source has failed.
     """
 
     name: str
@@ -93,6 +95,8 @@ class Asset:
     package: Package | None = None
     torchvision: str = ""
     urls: tuple[str, ...] = ()
+    copy_members: tuple[Member, ...] = ()
+    copy_urls: tuple[str, ...] = ()
 
 
 def assets(file: Path = FILE) -> dict[str, Asset]:
@@ -104,17 +108,25 @@ def assets(file: Path = FILE) -> dict[str, Asset]:
 def _asset(name: str, entry: dict[str, Any]) -> Asset:
     package = Package(**entry.pop("package")) if "package" in entry else None
     strip = None if package else 0  # a path of the web is a path in the folder
-    members = tuple(Member(**{"strip": strip, **member}) for member in entry.pop("members"))
-    chapters, urls = tuple(entry.pop("chapters")), tuple(entry.pop("urls", ()))
-    return Asset(name=name, members=members, package=package, chapters=chapters, urls=urls, **entry)
+    for key in ("chapters", "urls", "copy_urls"):
+        entry[key] = tuple(entry.get(key, ()))
+    for key in ("members", "copy_members"):
+        entry[key] = tuple(Member(**{"strip": strip, **row}) for row in entry.get(key, ()))
+    return Asset(name=name, package=package, **entry)
 
 
 def problems(asset: Asset, folder: Path) -> list[str]:
-    """Return what is wrong with a copy of an asset; nothing if it is whole and unchanged."""
+    """Return what is wrong with a copy of an asset; nothing if it is whole and unchanged, in one of its forms."""
     try:
-        found = [problem(member, folder) or _unpacked_problem(member, folder) for member in asset.members]
+        found = _form_problems(asset.members, folder)
+        whole = not found or (asset.copy_members and not _form_problems(asset.copy_members, folder))
     except OSError as error:  # unreadable, or just being replaced by another process
         return [str(error)]
+    return [] if whole else found
+
+
+def _form_problems(members: tuple[Member, ...], folder: Path) -> list[str]:
+    found = [problem(member, folder) or _unpacked_problem(member, folder) for member in members]
     return [words for words in found if words]
 
 

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import http.client
 import io
+import shutil
 import socket
 import subprocess
 import sys
@@ -145,8 +146,10 @@ def download_url(url: str, file: Path) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "course-utils"})
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            file.write_bytes(response.read())
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, file.open("wb") as part:
+            shutil.copyfileobj(response, part)
+            if response.length:  # copying in pieces does not notice a broken connection
+                raise http.client.IncompleteRead(b"", response.length)
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the answer's socket

@@ -1,0 +1,97 @@
+"""Emoji: 1,898 drawings in nine Unicode groups, the small stand-in for a set of photographs."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from sklearn.model_selection import GroupShuffleSplit
+
+from course_utils.data import assets
+from course_utils.data.images import Images, Labels, Pixels, three_sets
+
+SIDE = 32  # pixels
+CLASSES = (
+    "Activities",
+    "Animals & Nature",
+    "Flags",
+    "Food & Drink",
+    "Objects",
+    "People & Body",
+    "Smileys & Emotion",
+    "Symbols",
+    "Travel & Places",
+)
+"""The groups of Unicode. The tenth, Component (skin tones and hair), holds nothing but parts and is left out."""
+
+
+def load_raw() -> tuple[Pixels, Labels, tuple[str, ...]]:
+    """Read the emoji, pasted on white and shrunk to 32×32.
+
+    Returns:
+        Pictures, uint8, shape (N, 32, 32, 3); group indices, int64, shape (N,); and the names of the emoji.
+
+    Raises:
+        AssetError: If the data cannot be fetched; the message says what to do.
+    """
+    folders = assets.fetch_all(["emoji_pictures", "emoji_names"])
+    table = json.loads((folders["emoji_names"] / "emoji.json").read_text(encoding="utf-8"))
+    chosen = sorted((row["unified"], row) for row in table if row["category"] in CLASSES)
+    pixels = np.empty((len(chosen), SIDE, SIDE, 3), dtype=np.uint8)
+    for position, (code, _) in enumerate(chosen):
+        with Image.open(_picture(folders["emoji_pictures"] / "72x72", code)) as opened:
+            picture = opened.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture)
+        pixels[position] = np.asarray(white.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+    labels = np.array([CLASSES.index(row["category"]) for _, row in chosen], dtype=np.int64)
+    return pixels, labels, tuple(str(row["name"] or row["short_name"]).upper() for _, row in chosen)
+
+
+def family(name: str) -> str:
+    """Return what an emoji's name says once the sex is taken away: near-copies get the same answer.
+
+    `"MAN TEACHER"`, `"WOMAN TEACHER"` and `"TEACHER"` are one family, and stay in one set.
+    """
+    return " ".join(re.sub(r"\b(WO)?M[AE]N\b|\bPERSON\b|\bPEOPLE\b", " ", name).split())
+
+
+def load_emoji(*, seed: int) -> Images:
+    """Read the emoji and split them by family, so that no near-copy of a test picture is learned from.
+
+    The test set, a fifth of the families, is the same for every seed, so that no shipped checkpoint has seen it;
+    a sixth of the rest is for validation.
+
+    Args:
+        seed: Decides which families are for validation.
+
+    Raises:
+        AssetError: If the data cannot be fetched; the message says what to do.
+
+    See: chapter 02, "Project".
+    """
+    pixels, labels, names = load_raw()
+    families = np.unique([family(name) or name for name in names], return_inverse=True)[1]
+    pool, test = _split(np.arange(len(labels)), families, 0.2, seed=0)
+    train, validation = _split(pool, families, 1 / 6, seed=seed)
+    return three_sets(pixels, labels, (train, validation, test), CLASSES, paper=1.0)
+
+
+def _split(
+    rows: npt.NDArray[np.int64], families: npt.NDArray[np.int64], share: float, *, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    kept, held_out = next(splitter.split(rows, groups=families[rows]))
+    return rows[kept], rows[held_out]
+
+
+def _picture(folder: Path, code: str) -> Path:
+    """Return the picture of a code such as `"1F468-200D-1F4BB"`.
+
+    Twemoji leaves leading zeros out, and mostly the variation selector FE0F too.
+    """
+    parts = [part.lstrip("0") for part in code.lower().split("-")]
+    short = "-".join(part for part in parts if part != "fe0f")
+    return next(file for name in (short, "-".join(parts)) if (file := folder / f"{name}.png").exists())
