@@ -66,6 +66,7 @@ def new_playground(folder: Path) -> Playground:
         folder.mkdir(parents=True)
     threads = {"threads": {"fast": 1, "full": 0, "about": "threads"}}
     course.profiles.write_text(json.dumps({"all": threads}), encoding="utf-8")  # JSON is YAML
+    (course.root / "data" / "assets.toml").touch()
     return course
 
 

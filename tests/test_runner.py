@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -20,9 +19,6 @@ from course_utils.tools.jobs import Job, environment, plan, unchanged
 from course_utils.tools.processes import Stopped, stoppable
 from course_utils.tools.records import Record
 from course_utils.tools.runner import Progress, run
-
-NOBODY = 99_999_999
-"""A process number that no system gives."""
 
 GOOD = (
     "import os, subprocess, sys\nprint(profile, seed, device, overrides, os.getcwd())",
@@ -60,9 +56,6 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Playground:
     made.add("04_dies", "print('last words', flush=True)", "import os\nos._exit(3)")
     made.add("05_leaves", "import sys\nsys.exit()", "print('never')")
     made.add("06_breaks", CLAIM.format(id="06.1", value=-1, bound=0))
-    (made.runs / "fast").mkdir(parents=True)
-    for pid in (NOBODY, os.getppid()):
-        (made.runs / "fast" / f".01_good.{pid}.ipynb").touch()
     return made
 
 
@@ -139,11 +132,8 @@ def test_a_broken_claim_is_recorded_before_it_raises(ends: dict[str, Progress]) 
     assert record_of(ends["06"]).broken == ["06.1"]
 
 
-def test_partial_files_of_the_dead_go_and_of_the_living_stay(
-    course: Playground, ends: dict[str, Progress]
-) -> None:
-    left = [path.name for path in (course.runs / "fast").glob(".*")]
-    assert left == [f".01_good.{os.getppid()}.ipynb"]
+def test_no_partial_file_stays(course: Playground, ends: dict[str, Progress]) -> None:
+    assert not list((course.runs / "fast").glob(".*"))
 
 
 def test_what_passed_is_skipped_and_what_failed_runs_again(playground: Playground) -> None:
@@ -216,7 +206,7 @@ def test_a_killed_runner_leaves_no_worker_and_no_kernel(playground: Playground) 
     runner.kill()
     runner.wait()
     wait_for(lambda: gone(processes), 20)
-    assert not list((playground.runs / "fast").glob("*.ipynb"))
+    assert sorted(path.name for path in (playground.runs / "fast").iterdir()) == ["01.log"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")

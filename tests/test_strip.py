@@ -128,13 +128,11 @@ def course(playground: Playground, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_the_command_strips_and_checks(playground: Playground, stripped_file: Path) -> None:
-    code, said = course(playground, "strip", "--check")
-    assert (code, said) == (1, "course: not in git form: 01; run: course strip 01\n")
+def test_the_command_strips(playground: Playground, stripped_file: Path) -> None:
+    assert not is_stripped(stripped_file)
     assert course(playground, "strip", "01") == (0, "stripped 01_lesson.ipynb\n")
     assert is_stripped(stripped_file)
     assert course(playground, "strip", "01") == (0, "")
-    assert course(playground, "strip", "--check") == (0, "")
 
 
 @pytest.mark.parametrize(

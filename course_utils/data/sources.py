@@ -9,23 +9,18 @@ import contextlib
 import hashlib
 import http.client
 import io
-import re
-import shutil
 import socket
-import stat
 import subprocess
 import sys
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO
 
-Content = tuple[str, Callable[[], "IO[bytes] | None"]]
+TIMEOUT_S = 30.0  # without a byte for so long, a web server counts as stalled
 
 
 class SourceError(Exception):
@@ -37,7 +32,7 @@ def download_packages(requirements: Iterable[str], folder: Path, *, kind: str = 
 
     Args:
         requirements: Lines such as `"mlxtend==0.25.0 --hash=sha256:…"`.
-        folder: An empty folder for the files.
+        folder: For the files; it is made.
         kind: `"wheel"`, or `"sdist"` (pip runs a source archive's build script, after checking its hash).
 
     Returns:
@@ -47,6 +42,7 @@ def download_packages(requirements: Iterable[str], folder: Path, *, kind: str = 
         SourceError: If pip is missing, finds no such file, or finds one with another hash.
     """
     lines = sorted(set(requirements))
+    folder.mkdir()
     wanted = folder / "requirements.txt"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
     # By name for source archives: `:all:` would also build their build tools from source.
@@ -58,30 +54,27 @@ def download_packages(requirements: Iterable[str], folder: Path, *, kind: str = 
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise SourceError(_why_pip_failed(done.stdout + done.stderr))
-    return {digest([file]): file for file in folder.iterdir() if file != wanted}
+    return {sha256(file): file for file in folder.iterdir()}
+
+
+PIP_REASONS = {
+    "No module named pip": "this Python has no pip: run `python -m ensurepip` (with uv: `uv pip install pip`)",
+    "DO NOT MATCH THE HASHES": "the package index serves another file than the expected one",
+    "No matching distribution found": (
+        "pip found no such file: either the package index cannot be reached (check the network, the proxy and "
+        "`pip config list`), or it does not carry this version (name another one: PIP_INDEX_URL)"
+    ),
+}
 
 
 def _why_pip_failed(output: str) -> str:
-    if "No module named pip" in output:
-        return (
-            f"this Python ({sys.executable}) has no pip. Add it with `python -m ensurepip --upgrade` "
-            "(in an environment made by uv: `uv pip install pip`)"
-        )
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    said = "\n  ".join(lines[-6:])
-    if "DO NOT MATCH THE HASHES" in output:
-        return f"the package index serves another file than the expected one. pip said:\n  {said}"
-    if "No matching distribution found" in output:
-        return (
-            "pip found no such file. Either the package index cannot be reached (check the network, the "
-            "proxy and the mirror that `pip config list` shows), or this index does not carry this version "
-            f"(try another one: PIP_INDEX_URL). pip said:\n  {said}"
-        )
-    return f"pip download failed. It said:\n  {said}"
+    reasons = [reason for words, reason in PIP_REASONS.items() if words in output]
+    said = [line.strip() for line in output.splitlines() if line.strip()][-6:]
+    return "\n  ".join([f"{(reasons or ['pip download failed'])[0]}. pip said:", *said])
 
 
 def extract(archive: Path, pattern: str, folder: Path, landing: Callable[[str], str]) -> None:
-    """Write the members of a zip or tar archive that match a pattern, and nothing else.
+    """Write the plain files of a zip or tar archive that match a pattern, and nothing else.
 
     Args:
         archive: A wheel, zip or tar file.
@@ -90,74 +83,44 @@ def extract(archive: Path, pattern: str, folder: Path, landing: Callable[[str], 
         landing: Gives a member's path under `folder` from its path in the archive.
 
     Raises:
-        SourceError: If no member matches, one is not a plain file or leaves the folder, or two collide.
+        SourceError: If no member matches, or one would leave the folder.
     """
-    taken: set[str] = set()
-    with _open(archive) as contents:
-        for path, opened in contents:
-            if path != pattern and not fnmatchcase(path, pattern):
-                continue
-            target = landing(path)
-            source = opened()
-            if source is None or not target or not (_is_safe(path) and _is_safe(target)):
-                raise SourceError(
-                    f"{archive.name}: refused member {path!r}: not a plain file inside the archive"
-                )
-            if target.casefold() in taken:
-                raise SourceError(f"{archive.name}: two members would both become {target!r}")
-            taken.add(target.casefold())
-            file = folder / target
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with source, file.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-    if not taken:
+    contents = dict(_contents(archive, pattern))
+    if not contents:
         raise SourceError(f"{archive.name} holds no member {pattern!r}")
+    for path, content in contents.items():
+        file = folder / landing(path)
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise SourceError(f"{archive.name}: refused member {path!r}: it would leave its folder")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 
 
-@contextlib.contextmanager
-def _open(archive: Path) -> Iterator[Iterable[Content]]:
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as zipped:
-                yield (
-                    (info.filename, _zip_opener(zipped, info))
-                    for info in zipped.infolist()
-                    if not info.is_dir()
-                )
-        else:
-            with tarfile.open(archive) as tarred:
-                yield ((info.name, _tar_opener(tarred, info)) for info in tarred if not info.isdir())
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise SourceError(f"{archive.name} is no sound zip or tar file: {error}") from error
+def _contents(archive: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as zipped:
+            for name in zipped.namelist():
+                if fnmatchcase(name, pattern) and not name.endswith("/"):
+                    yield name, zipped.read(name)
+    else:
+        with tarfile.open(archive) as tarred:
+            for member in tarred:
+                if fnmatchcase(member.name, pattern) and member.isreg():
+                    yield member.name, tarred.extractfile(member).read()  # type: ignore[union-attr]
 
 
-def _zip_opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], IO[bytes] | None]:
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return lambda: None if is_link else archive.open(info)
-
-
-def _tar_opener(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[bytes] | None]:
-    return lambda: archive.extractfile(info) if info.isreg() else None
-
-
-def _is_safe(path: str) -> bool:
-    """Return whether a path stays inside its folder, on every system."""
-    return not re.search(r"^/|\\|:|(^|/)\.\.(/|$)", path)
-
-
-def download_torchvision(dataset: str, root: Path, *, timeout: float) -> None:
+def download_torchvision(dataset: str, root: Path) -> None:
     """Let torchvision fetch one of its data sets from its own mirrors, without its progress bars.
 
     Args:
         dataset: A class of `torchvision.datasets`, e.g. `"MNIST"`.
         root: The folder that the class gets; good files already there are kept.
-        timeout: Seconds without a byte after which a mirror counts as stalled.
 
     Raises:
         SourceError: If every mirror failed; the message says how.
     """
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(timeout)  # torchvision itself would wait for ever
+    socket.setdefaulttimeout(TIMEOUT_S)  # torchvision itself would wait for ever
     try:
         from torchvision import datasets
 
@@ -169,41 +132,27 @@ def download_torchvision(dataset: str, root: Path, *, timeout: float) -> None:
         socket.setdefaulttimeout(before)
 
 
-def download_url(url: str, file: Path, *, size_bytes: int, timeout: float) -> None:
-    """Download one file whose size is known.
+def download_url(url: str, file: Path) -> None:
+    """Download one file.
 
     Args:
         url: Where it is.
         file: Where it goes.
-        size_bytes: Its size; a longer answer is cut off one byte later.
-        timeout: Seconds without a byte after which the server counts as stalled.
 
     Raises:
-        SourceError: If the server cannot be reached, refuses, stalls, or sends fewer or more bytes.
+        SourceError: If the server cannot be reached, refuses or stalls.
     """
     request = urllib.request.Request(url, headers={"User-Agent": "course-utils"})
     file.parent.mkdir(parents=True, exist_ok=True)
-    got = 0
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response, file.open("wb") as copy:
-            while got <= size_bytes and (chunk := response.read(min(1 << 16, size_bytes + 1 - got))):
-                got += copy.write(chunk)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+            file.write_bytes(response.read())
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the answer's socket
-        raise SourceError(f"{url}: {error} (after {got:,} of {size_bytes:,} bytes)") from error
-    if got != size_bytes:
-        raise SourceError(
-            f"{url}: got {'more than ' * (got > size_bytes)}{min(got, size_bytes):,} bytes, "
-            f"expected {size_bytes:,}"
-        )
+        raise SourceError(f"{url}: {error}") from error
 
 
-def digest(files: Iterable[Path], algorithm: str = "sha256") -> str:
-    """Return the hex digest of one or more files, read one after another in pieces."""
-    total = hashlib.new(algorithm, usedforsecurity=False)
-    for file in files:
-        with file.open("rb") as opened:
-            while chunk := opened.read(1 << 20):
-                total.update(chunk)
-    return total.hexdigest()
+def sha256(file: Path) -> str:
+    """Return the hex digest of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -17,87 +17,50 @@ Band = dict[str, Any]
 
 
 def measure(records: Sequence[Record]) -> dict[str, Band]:
-    """Return the bands of one chapter's claims.
+    """Return the bands of one chapter's claims; those of `full` have keys such as `"01.1@full"`.
 
     Args:
         records: Runs of one chapter in one profile, each with a seed of its own.
 
     Raises:
-        CourseError: If there are too few seeds, or a claim is made twice, not in each run, or not finite.
+        CourseError: If a claim is not made in each run, or not finite.
     """
-    if len({record.seed for record in records}) < MIN_SEEDS:
-        raise CourseError(f"a band needs at least {MIN_SEEDS} seeds, got {len(records)}", 1)
-    claims = [_by_id(record) for record in records]
-    for record, made in zip(records, claims, strict=True):
-        if differ := set(made) ^ set(claims[0]):
+    first = records[0]
+    made = [{claim["id"]: claim for claim in record.claims} for record in records]
+    for record, claims in zip(records, made, strict=True):
+        if differ := set(claims) ^ set(made[0]):
             raise CourseError(
-                f"{record.chapter}: seed {record.seed} and seed {records[0].seed} do not make the same "
+                f"{record.chapter}: seed {record.seed} and seed {first.seed} do not make the same "
                 f"claims: {', '.join(sorted(differ))}; a claim must not depend on chance",
                 1,
             )
-    return {_key(id, records[0].profile): _band([made[id] for made in claims], records) for id in claims[0]}
-
-
-def merged(
-    bands: Mapping[str, Band], new: Mapping[str, Band], *, number: str, profile: str
-) -> dict[str, Band]:
-    """Return all bands, sorted, with those of one chapter and profile replaced.
-
-    Args:
-        bands: What `claims.json` holds.
-        new: From `measure`.
-        number: The chapter's, e.g. `"01"`.
-        profile: `"fast"` or `"full"`.
-    """
-    kept = {
-        id: band
-        for id, band in bands.items()
-        if not (id.startswith(f"{number}.") and _profile(id) == profile)
-    }
-    return dict(sorted({**kept, **new}.items(), key=lambda item: _order(item[0])))
+    mark = "" if first.profile == "fast" else f"@{first.profile}"
+    return {f"{id}{mark}": _band([claims[id] for claims in made], records) for id in made[0]}
 
 
 def update(file: Path, records: Sequence[Record]) -> None:
-    """Write the bands of the measured chapters into `claims.json`; the others stay.
+    """Write the bands of the measured chapters and profile into `claims.json`; the others stay.
 
     Args:
         file: Written as a whole, or not at all.
         records: Runs of some chapters in one profile, several seeds each.
     """
-    bands: dict[str, Band] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known: dict[str, Band] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    full = records[0].profile == "full"
     for number in sorted({record.chapter[:2] for record in records}):
         new = measure([record for record in records if record.chapter[:2] == number])
-        bands = merged(bands, new, number=number, profile=records[0].profile)
-    write_json(file, bands)
+        old = [id for id in known if id.startswith(f"{number}.") and _is_full(id) == full]
+        known = {id: band for id, band in known.items() if id not in old} | new
+    write_json(file, dict(sorted(known.items(), key=lambda item: _order(item[0]))))
 
 
-def _order(key: str) -> tuple[str, int, str]:
+def _is_full(key: str) -> bool:
+    return "@" in key
+
+
+def _order(key: str) -> tuple[int, ...]:
     """Sort 01.2 before 01.10."""
-    chapter, _, rest = key.partition(".")
-    number, _, profile = rest.partition("@")
-    return (chapter, int(number) if number.isdigit() else 0, f"{number}@{profile}")
-
-
-def _key(id: str, profile: str) -> str:
-    return id if profile == "fast" else f"{id}@{profile}"
-
-
-def _profile(key: str) -> str:
-    return key.partition("@")[2] or "fast"
-
-
-def _by_id(record: Record) -> dict[str, dict[str, Any]]:
-    made = {claim["id"]: claim for claim in record.claims}
-    number = record.chapter[:2]
-    if len(made) < len(record.claims):
-        raise CourseError(
-            f"{record.chapter} makes a claim twice: {sorted(c['id'] for c in record.claims)}", 1
-        )
-    if foreign := [id for id in made if not id.startswith(f"{number}.")]:
-        raise CourseError(
-            f"{record.chapter} makes claims of another chapter: {', '.join(foreign)}; use {number}.N", 1
-        )
-    return made
+    return (*map(int, key.partition("@")[0].split(".")), _is_full(key))
 
 
 def _band(claims: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> Band:

@@ -19,8 +19,7 @@ from course_utils import ROOT
 from course_utils.tools import bands, notebooks, report, runner
 from course_utils.tools.jobs import Job, plan
 from course_utils.tools.processes import Stopped, stoppable
-from course_utils.tools.repository import rename
-from course_utils.tools.tree import Course, CourseError
+from course_utils.tools.tree import Course, CourseError, rename
 
 
 class _Commands(TyperGroup):
@@ -47,7 +46,6 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Chapters at a time; 0: two in fast, one in full.")]
 Force = Annotated[bool, typer.Option("--force", help="Run also what is unchanged.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")]
-OnlyCheck = Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is not so.")]
 CellTimeout = Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")]
 
 
@@ -70,12 +68,9 @@ def run(
     cell_timeout: CellTimeout = 300,
 ) -> None:
     """Execute chapters; those that passed and are unchanged are skipped."""
-    overrides = parse_overrides(set_ or [])
-    options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
-    ends = _follow(
-        plan(ctx.obj, chapters or (), seed=seed, overrides=overrides, **options), jobs, force=force
-    )
-    if any(end.state == "failed" for end in ends):
+    changes: dict[str, Any] = {"seed": seed, "device": device, "overrides": parse_overrides(set_ or [])}
+    planned = plan(ctx.obj, chapters or (), profile=profile, cell_timeout=cell_timeout, **changes)
+    if any(end.state == "failed" for end in _follow(planned, jobs, force=force)):
         raise typer.Exit(1)
 
 
@@ -85,18 +80,16 @@ def claims(
     chapters: Chapters = None,
     seeds: Annotated[int, typer.Option(help=f"How many, at least {bands.MIN_SEEDS}.")] = bands.MIN_SEEDS,
     profile: Profile = "fast",
-    device: Device = "auto",
     jobs: Jobs = 0,
-    force: Force = False,
     cell_timeout: CellTimeout = 300,
 ) -> None:
     """Measure the bands of the claims again and write notebooks/claims.json."""
     course: Course = ctx.obj
     if seeds < bands.MIN_SEEDS:
         raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {seeds}")
-    options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
-    plans = [plan(course, chapters or (), seed=seed, relaxed=True, **options) for seed in range(seeds)]
-    ends = _follow([job for planned in plans for job in planned], jobs, force=force)
+    options: dict[str, Any] = {"profile": profile, "cell_timeout": cell_timeout, "relaxed": True}
+    planned = [job for seed in range(seeds) for job in plan(course, chapters or (), seed=seed, **options)]
+    ends = _follow(planned, jobs)
     if any(end.state == "failed" for end in ends):
         raise CourseError(f"nothing was written to {course.claims}: a run failed", 1)
     bands.update(course.claims, [end.record for end in ends if end.record])
@@ -116,16 +109,10 @@ def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "
 
 
 @app.command()
-def strip(ctx: typer.Context, chapters: Chapters = None, check: OnlyCheck = False) -> None:
+def strip(ctx: typer.Context, chapters: Chapters = None) -> None:
     """Put notebooks into the form kept in git: only the compared outputs stay."""
     course: Course = ctx.obj
-    found = course.find(chapters or ())
-    if check:
-        wrong = " ".join(chapter.number for chapter in found if not notebooks.is_stripped(chapter.path))
-        if wrong:
-            raise CourseError(f"not in git form: {wrong}; run: course strip {wrong}", 1)
-        return
-    for chapter in found:
+    for chapter in course.find(chapters or ()):
         if notebooks.strip_file(chapter.path, course.runs / "fast" / chapter.path.name):
             typer.echo(f"stripped {chapter.path.name}")
 
@@ -156,7 +143,7 @@ def doctor(ctx: typer.Context) -> None:
 
     checks = doctor.examine(ctx.obj)
     typer.echo("\n".join(check.line() for check in checks))
-    if any(check.state == "fail" for check in checks):
+    if not all(check.good for check in checks):
         raise typer.Exit(1)
 
 
@@ -195,30 +182,30 @@ def parse_overrides(items: list[str]) -> dict[str, Any]:
     """
     overrides = {}
     for item in items:
-        name, equals, value = item.partition("=")
-        if not equals or not name.isidentifier():
-            raise CourseError(f"--set takes NAME=VALUE such as epochs=3, got {item!r}")
+        name, _, value = item.partition("=")
         try:
-            overrides[name] = (
-                float(value) if re.fullmatch(r"[+-]?\d+\.?\d*[eE][+-]?\d+", value) else yaml.safe_load(value)
-            )
+            number = re.fullmatch(r"[+-]?\d+\.?\d*[eE][+-]?\d+", value)  # which YAML takes for a word
+            overrides[name] = float(value) if number else yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise CourseError(f"the value of --set {item!r} cannot be read: {error}") from error
+        if not value:
+            raise CourseError(f"--set takes NAME=VALUE such as epochs=3, got {item!r}")
     return overrides
 
 
-def _follow(planned: list[Job], workers: int, *, force: bool) -> list[runner.Progress]:
+def _follow(planned: list[Job], workers: int, *, force: bool = False) -> list[runner.Progress]:
     """Run jobs, show them, and say what failed; a signal ends all of them."""
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    usual = 1 if planned[0].settings.profile == "full" else min(2, os.cpu_count() or 1)
+    usual = 1 if planned[0].settings.profile == "full" else 2
     try:
         with stoppable(), closing(runner.run(planned, workers=workers or usual, force=force)) as events:
             ends = report.follow(planned, events, console)
     except Stopped as stop:
         raise CourseError("stopped; finished chapters are kept", 128 + int(stop.args[0])) from stop
-    console.print(report.summary(ends))
-    for line in report.notes(ends) + report.failures(ends):
-        console.print(line, soft_wrap=True, highlight=False)
+    console.print(report.table(ends))
+    for end in ends:
+        for note in report.notes(end):
+            console.print(note, soft_wrap=True, highlight=False)
     return ends
 
 

@@ -1,33 +1,35 @@
 """Find what Google Colab lacks for the course and install only that: never torch, never its own Jupyter.
 
 A lesson's `colab` cell runs `python -m course_utils.tools.colab` after a shallow clone and a
-`pip install --no-deps -e`. The module therefore needs nothing but what pip itself brings.
+`pip install --no-deps -e`. The module therefore needs nothing but `packaging`.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from importlib import metadata
-from pathlib import Path
 
-try:
-    from packaging.requirements import Requirement
-except ImportError:  # pip carries a copy of its own
-    from pip._vendor.packaging.requirements import Requirement  # type: ignore[assignment]
+from packaging.requirements import Requirement
 
 from course_utils import ROOT
 
+# Colab's build for its own GPUs: a second one would cost minutes and may not fit its driver.
 KEPT = ("torch", "torchvision")
-"""Colab's build for its own GPUs: a second one would cost minutes and may not fit its driver."""
-
+# What Colab is itself, or what only the `course` command uses: lessons on Colab do without.
 HOST = (
-    *("ipykernel", "ipywidgets", "jupyterlab", "latex2mathml", "nbconvert", "nbformat", "papermill", "typer"),
+    "ipykernel",
+    "ipywidgets",
+    "jupyterlab",
+    "latex2mathml",
+    "nbconvert",
+    "nbformat",
+    "papermill",
+    "typer",
 )
-"""What Colab is itself, or what only the `course` command uses: lessons on Colab do without."""
 
+# The `colab` cell of every lesson; a test compares each with `cell()`.
 CELL = """\
 import sys
 
@@ -50,7 +52,6 @@ if "google.colab" in sys.modules:  # on Colab only: fetch the course, then insta
     print(done.stdout.strip())
     sys.path.insert(0, str(folder))
 """
-"""The `colab` cell of every lesson; a test compares each with `cell()`."""
 
 
 def cell(repository: str) -> str:
@@ -93,11 +94,8 @@ def unmet(
         needs: What the course asks for.
         version_of: Gives the installed version of a package, or None.
     """
-    return [need for need in needs if not _met(need, version_of(need.name))]
-
-
-def _met(need: Requirement, version: str | None) -> bool:
-    return version is not None and need.specifier.contains(version, prereleases=True)
+    found = [(need, version_of(need.name)) for need in needs]
+    return [need for need, have in found if not have or not need.specifier.contains(have, prereleases=True)]
 
 
 def install(needs: Iterable[Requirement]) -> None:
@@ -107,39 +105,26 @@ def install(needs: Iterable[Requirement]) -> None:
         subprocess.CalledProcessError: If pip fails; its own message says why.
     """
     held = [f"{name}=={version}" for name in KEPT if (version := installed_version(name))]
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder, "held.txt")
-        constraints.write_text("\n".join(held), encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
-        subprocess.run([*command, *map(str, needs)], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *map(str, needs), *held], check=True)
 
 
 def main() -> int:
     """Install what this machine lacks; return 0 if the lessons can run."""
     needs = unmet(requirements((ROOT / "requirements.txt").read_text(encoding="utf-8")))
-    kept = [need for need in needs if need.name in KEPT]
-    if kept:
-        print(_too_old(kept))
-        return 1
     lacking = [need for need in needs if need.name not in HOST]
-    if not lacking:
+    if kept := [f"{need}, found {installed_version(need.name)}" for need in needs if need.name in KEPT]:
+        print(
+            f"The course needs {'; '.join(kept)}. It does not replace Colab's own build: choose Runtime > "
+            "Change runtime type > the latest version, then run this cell again."
+        )
+        return 1
+    if lacking:
+        install(lacking)
+        print("Installed:", ", ".join(map(str, lacking)))
+        print("If one of them is in use: Runtime > Restart session, then Run all.")
+    else:
         print("All that the course needs is here.")
-        return 0
-    replaced = [need.name for need in lacking if installed_version(need.name)]
-    install(lacking)
-    print("Installed:", ", ".join(map(str, lacking)))
-    if replaced:
-        print(f"Newer now: {', '.join(replaced)}. If in use: Runtime > Restart session, then Run all.")
     return 0
-
-
-def _too_old(kept: Iterable[Requirement]) -> str:
-    asked = ", ".join(map(str, kept))
-    found = ", ".join(f"{need.name} {installed_version(need.name) or 'not installed'}" for need in kept)
-    return (
-        f"The course needs {asked}; this machine has {found}. It does not replace Colab's own build: choose "
-        "Runtime > Change runtime type > the latest version, then run this cell again."
-    )
 
 
 if __name__ == "__main__":

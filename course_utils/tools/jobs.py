@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course_utils import settings as settings_module
-from course_utils.settings import Settings
+from course_utils.settings import Settings, SettingsError, load
 from course_utils.tools import keys, records
 from course_utils.tools.records import Record
 from course_utils.tools.tree import Chapter, Course, CourseError
@@ -36,6 +34,11 @@ class Job:
     key: str
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """What the notebook's `parameters` cell is given."""
+        return {name: getattr(self.settings, name) for name in ("profile", "seed", "device", "overrides")}
+
+    @property
     def folder(self) -> Path:
         """Where the executed notebook, its record and its log go."""
         return self.course.runs / keys.folder(self.settings, strict=self.strict)
@@ -60,47 +63,34 @@ class Job:
         """What kernel and libraries printed outside of any cell."""
         return self.folder / f"{self.chapter.number}.log"
 
-    @property
-    def partial(self) -> Path:
-        """The executed notebook until it is known whether it passed."""
-        return self.folder / f".{self.chapter.name}.{os.getpid()}.ipynb"
-
 
 def plan(
     course: Course,
     names: Iterable[str] = (),
     *,
-    profile: str = "fast",
-    seed: int = 0,
-    device: str = "auto",
-    overrides: Mapping[str, Any] | None = None,
     relaxed: bool = False,
     cell_timeout: int = 300,
+    **run: Any,  # noqa: ANN401
 ) -> list[Job]:
     """Return the jobs for chapters; every name and value is checked before anything runs.
 
     Args:
         course: Where the chapters stand.
         names: The chapters; all of them if empty.
-        profile: `"fast"` or `"full"`.
-        seed: Of every random choice.
-        device: As `settings.load` has it.
-        overrides: Settings to change.
         relaxed: Let broken claims pass, as for measuring bands; changed settings always do.
         cell_timeout: Seconds that one cell may take.
+        run: `profile`, `seed`, `device` and `overrides`, as `settings.load` takes them.
 
     Raises:
         CourseError: If a chapter is unknown, or its notebook or settings are not usable as asked.
     """
-    strict = not relaxed and not overrides
     jobs = []
     for chapter in course.find(names):
         try:
-            settings = settings_module.load(
-                chapter.number, profile, seed=seed, device=device, overrides=overrides, file=course.profiles
-            )
-        except settings_module.SettingsError as error:
+            settings = load(chapter.number, **run, file=course.profiles)
+        except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
+        strict = not relaxed and not settings.overrides
         key = keys.key(course, chapter, settings, strict=strict)
         jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
     return jobs
@@ -115,8 +105,8 @@ def unchanged(job: Job) -> Record | None:
 
 def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a worker: what would change a number is set or removed."""
-    env = {name: value for name, value in base.items() if name != "COURSE_STRICT"}
-    env |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
+    env = {**base, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
+    env.pop("COURSE_STRICT", None)
     if job.settings.profile == "fast":
         env["OMP_NUM_THREADS"] = "1"
     if job.strict:
@@ -124,14 +114,7 @@ def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def spec(job: Job) -> dict[str, Any]:
-    """Return what a worker is told."""
-    settings = job.settings
-    parameters = {"profile": settings.profile, "seed": settings.seed, "device": settings.device}
-    return {
-        "input": str(job.chapter.path),
-        "output": str(job.partial),
-        "cwd": str(job.course.notebooks),
-        "parameters": {**parameters, "overrides": dict(settings.overrides)},
-        "cell_timeout": job.cell_timeout,
-    }
+def spec(job: Job, folder: str) -> dict[str, Any]:
+    """Return what a worker is told: the job, and the folder into which it writes."""
+    places = {"input": str(job.chapter.path), "cwd": str(job.course.notebooks), "folder": folder}
+    return {**places, "parameters": job.parameters, "cell_timeout": job.cell_timeout}

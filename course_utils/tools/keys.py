@@ -5,34 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from pathlib import Path
 from typing import Any
 
+from course_utils import ROOT
+from course_utils.data import assets
 from course_utils.settings import Settings
 from course_utils.tools import colab, notebooks
 from course_utils.tools.tree import Chapter, Course
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-LIBRARIES = (
-    *("torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "scikit-learn"),
-    *(
-        "statsmodels",
-        "timm",
-        "transformers",
-        "tokenizers",
-        "captum",
-        "torchao",
-        "onnx",
-        "onnxruntime",
-        "accelerate",
-    ),
-    *("ipykernel", "ipython", "ipywidgets", "anywidget", "papermill", "nbclient"),
-)
 
 
 def key(course: Course, chapter: Chapter, settings: Settings, *, strict: bool) -> str:
@@ -68,8 +48,7 @@ def folder(settings: Settings, *, strict: bool) -> str:
     """Return the name of the folder for a run: the profile, with a hash where it is not the usual run."""
     own = [settings.seed, settings.device, dict(settings.overrides)]
     usual = strict and own == [0, "auto", {}]
-    relaxed = [] if strict or settings.overrides else ["relaxed"]
-    return settings.profile if usual else f"{settings.profile}-{digest(own + relaxed)[:8]}"
+    return settings.profile if usual else f"{settings.profile}-{digest([*own, strict])[:8]}"
 
 
 def claims_of(course: Course, number: str) -> dict[str, Any]:
@@ -79,18 +58,20 @@ def claims_of(course: Course, number: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of each key library that is installed."""
-    installed = {name: colab.installed_version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **{name: have for name, have in installed.items() if have}}
+    """Return the versions of Python and of what `requirements.txt` names."""
+    needs = colab.requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    return {
+        "python": platform.python_version(),
+        **{need.name: colab.installed_version(need.name) or "none" for need in needs},
+    }
 
 
 def _files(folder: Path, pattern: str = "*", *, skip: str = "") -> dict[str, str]:
-    paths = [path for path in folder.rglob(pattern) if path.is_file() and path.parent.name != "__pycache__"]
-    hashes = {path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    return {name.as_posix(): value for name, value in hashes.items() if name.parts[0] != skip}
+    paths = {path.relative_to(folder): path for path in folder.rglob(pattern) if path.is_file()}
+    wanted = [name for name in sorted(paths) if "__pycache__" not in name.parts and name.parts[0] != skip]
+    return {name.as_posix(): hashlib.sha256(paths[name].read_bytes()).hexdigest() for name in wanted}
 
 
-def _assets(course: Course, number: str) -> dict[str, Any]:
-    file = course.root / "data" / "assets.toml"
-    entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return {name: entry for name, entry in entries.items() if number in entry["chapters"]}
+def _assets(course: Course, number: str) -> list[assets.Asset]:
+    listed = assets.assets(course.root / "data" / "assets.toml")
+    return [asset for asset in listed.values() if number in asset.chapters]

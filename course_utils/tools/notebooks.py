@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,25 +75,19 @@ def cell_sha256(cell: dict[str, Any]) -> str:
 
 def claim_records(notebook: Notebook) -> list[dict[str, Any]]:
     """Return what the claims of an executed notebook recorded, each with `cell_sha256`."""
-    found = _outputs(notebook)
-    records = [(cell, output["data"][MIME]) for cell, output in found if MIME in output.get("data", {})]
-    return [{**record, "cell_sha256": cell_sha256(cell)} for cell, record in records]
+    found = [(cell, output.get("data", {})) for cell in code_cells(notebook) for output in cell["outputs"]]
+    return [{**data[MIME], "cell_sha256": cell_sha256(cell)} for cell, data in found if MIME in data]
 
 
 def stderr_records(notebook: Notebook) -> list[dict[str, Any]]:
     """Return what cells wrote to stderr: `{"cell": execution count, "text": …}`."""
-    texts: dict[int, str] = {}
-    for cell, output in _outputs(notebook):
-        if output.get("name") == "stderr":
-            number = cell["execution_count"]
-            texts[number] = texts.get(number, "") + joined(output["text"])
-    return [{"cell": number, "text": written} for number, written in texts.items()]
-
-
-def _outputs(notebook: Notebook) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for cell in code_cells(notebook):
-        for output in cell["outputs"]:
-            yield cell, output
+    texts = {
+        cell["execution_count"]: "".join(
+            joined(o["text"]) for o in cell["outputs"] if o.get("name") == "stderr"
+        )
+        for cell in code_cells(notebook)
+    }
+    return [{"cell": number, "text": text} for number, text in texts.items() if text]
 
 
 def strip(notebook: Notebook, executed: Notebook | None = None) -> Notebook:
@@ -110,7 +103,7 @@ def strip(notebook: Notebook, executed: Notebook | None = None) -> Notebook:
     """
     outputs = _kept_outputs(notebook, executed)
     cells = [_stripped_cell(cell, outputs.get(cell.get("id", ""))) for cell in notebook["cells"]]
-    return {"cells": cells, "metadata": copy.deepcopy(METADATA), "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
 def strip_file(path: Path, executed: Path) -> bool:
@@ -144,21 +137,18 @@ def is_stripped(path: Path) -> bool:
 
 
 def _kept_outputs(notebook: Notebook, executed: Notebook | None) -> dict[str, list[dict[str, Any]]]:
-    cells = code_cells(notebook)
+    cells, ran = code_cells(notebook), code_cells(executed) if executed else []
     kept = [index for index, cell in enumerate(cells) if set(tags(cell)) >= KEPT]
-    if not kept:
-        return {}
-    ran = code_cells(executed) if executed else []
-    for index, cell in enumerate(cells[: kept[-1] + 1]):
-        if not _was_executed(cell, ran[index : index + 1], counted=index in kept):
-            first_line = source(cell).strip().splitlines()[0]
+    for index in range(kept[-1] + 1 if kept else 0):
+        same = index < len(ran) and _identity(ran[index]) == _identity(cells[index])
+        if not same or (index in kept and ran[index]["execution_count"] is None):
+            first_line = source(cells[index]).strip().splitlines()[0]
             raise CourseError(f"code cell {index + 1} ({first_line!r}) is not what was executed last")
     return {cells[index]["id"]: _canonical(ran[index]["outputs"]) for index in kept}
 
 
-def _was_executed(cell: dict[str, Any], ran: list[dict[str, Any]], *, counted: bool) -> bool:
-    same = [(other.get("id"), source(other)) for other in ran] == [(cell.get("id"), source(cell))]
-    return same and not (counted and ran[0]["execution_count"] is None)
+def _identity(cell: dict[str, Any]) -> tuple[str | None, str]:
+    return cell.get("id"), source(cell)
 
 
 def _canonical(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -176,12 +166,8 @@ def _canonical(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _stripped_cell(cell: dict[str, Any], outputs: list[dict[str, Any]] | None) -> dict[str, Any]:
-    bare: dict[str, Any] = {
-        key: copy.deepcopy(cell[key]) for key in ("cell_type", "id", "attachments") if key in cell
-    }
-    bare["metadata"] = {"tags": tags(cell)} if tags(cell) else {}
-    bare["source"] = source(cell)
+    bare: dict[str, Any] = {key: cell[key] for key in ("cell_type", "id", "attachments") if key in cell}
+    bare |= {"metadata": {"tags": tags(cell)} if tags(cell) else {}, "source": source(cell)}
     if cell["cell_type"] == "code":
-        bare["outputs"] = outputs or []
-        bare["execution_count"] = None if outputs is None else 1
+        bare |= {"outputs": outputs or [], "execution_count": None if outputs is None else 1}
     return bare

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -44,13 +45,9 @@ class Tree:
                 self.cpu_s[process] = times.user + times.system
         self.peak_bytes = max(self.peak_bytes, resident)
 
-    def kill(self, *, spare_root: bool = False) -> None:
-        """End every process of the tree, also those whose parent is gone.
-
-        Args:
-            spare_root: End the descendants only.
-        """
-        ended = {self.root} if spare_root else set()
+    def kill(self) -> None:
+        """End every process of the tree but the one that asks, also those whose parent is gone."""
+        ended = {psutil.Process()}
         while alive := [process for process in self._members() if process not in ended]:
             for process in alive:
                 with suppress(psutil.Error):
@@ -84,29 +81,17 @@ def stoppable() -> Iterator[None]:
 
 def hardware() -> dict[str, str | int]:
     """Return what a measured time depends on: processor, cores, memory, GPU."""
-    found: dict[str, str | int] = {
+    ask = "nvidia-smi --query-gpu=name --format=csv,noheader"
+    return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": platform.system(),
+        "gpu": subprocess.getoutput(ask) if shutil.which("nvidia-smi") else "none",
     }
-    gpu = _gpu()
-    return {**found, "gpu": gpu} if gpu else found
 
 
 def _processor() -> str:
-    with suppress(OSError):  # Linux leaves platform.processor() empty
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _gpu() -> str:
-    command = shutil.which("nvidia-smi")
-    if not command:
-        return ""
-    asked = [command, "--query-gpu=name", "--format=csv,noheader"]
-    with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    return ""
+    listed = Path("/proc/cpuinfo")  # platform.processor() is empty on Linux
+    named = re.search("model name\\s*: (.*)", listed.read_text("utf-8")) if listed.exists() else None
+    return named[1] if named else platform.processor() or platform.machine()

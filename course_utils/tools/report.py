@@ -30,7 +30,7 @@ def follow(jobs: list[Job], events: Iterable[Progress], console: Console) -> lis
             changed = now[label(event.job)].state != event.state
             now[label(event.job)] = event
             if console.is_terminal:
-                live.update(live_table(now.values()))
+                live.update(table(now.values()))
             elif changed:
                 console.print(f"{label(event.job)}: {event.state}", highlight=False)
     return list(now.values())
@@ -41,57 +41,41 @@ def label(job: Job) -> str:
     return f"{job.chapter.name} seed {job.settings.seed}" if job.settings.seed else job.chapter.name
 
 
-def live_table(states: Iterable[Progress]) -> Table:
-    """Return where each chapter stands."""
-    table = Table("chapter", "cells", "elapsed", "state")
+def table(states: Iterable[Progress]) -> Table:
+    """Return where each chapter stands, and what it cost once it has ended."""
+    made = Table("chapter", "state", "cells", "wall s", "CPU s", "peak GB", "claims", "stderr cells")
     for now in states:
         cells = f"{now.done}/{now.total}" if now.total else ""
-        elapsed = f"{now.elapsed_s:.0f} s" if now.elapsed_s else ""
-        table.add_row(label(now.job), cells, elapsed, f"[{STYLES[now.state]}]{now.state}")
-    return table
+        state = f"[{STYLES[now.state]}]{now.state}"
+        cost = _cost(now.record) if now.record else (f"{now.elapsed_s:.0f}",)
+        made.add_row(label(now.job), state, cells, *cost)
+    return made
 
 
-def summary(ends: Iterable[Progress]) -> Table:
-    """Return what each chapter cost and whether its claims hold."""
-    table = Table(*("chapter", "state", "cells", "CPU s", "wall s", "peak GB", "claims", "stderr cells"))
-    for end in ends:
-        if end.record:
-            table.add_row(label(end.job), f"[{STYLES[end.state]}]{end.state}", *_numbers(end.record))
-    return table
-
-
-def _numbers(record: Record) -> tuple[str, ...]:
+def _cost(record: Record) -> tuple[str, ...]:
     claims = f"{len(record.claims)} made" + (f", {len(record.broken)} broken" if record.broken else "")
-    stderr = str(len(record.stderr)) if record.stderr else "–"
-    cost = (f"{record.cpu_s:.1f}", f"{record.wall_s:.1f}", f"{record.peak_bytes / 1e9:.2f}")
-    return (f"{record.cells_done}/{record.cells}", *cost, claims, stderr)
+    peak = f"{record.peak_bytes / 1e9:.2f}"
+    return f"{record.wall_s:.1f}", f"{record.cpu_s:.1f}", peak, claims, str(len(record.stderr) or "–")
 
 
-def failures(ends: Iterable[Progress]) -> list[str]:
-    """Return, for each failed chapter, the cell, the error and where to look, as rich markup."""
-    return [_failure(end.job, end.record) for end in ends if end.record and end.record.failure]
+def notes(end: Progress) -> list[str]:
+    """Return, as rich markup, what should be known: broken claims, cells that wrote to stderr, the failure."""
+    record, name = end.record, label(end.job)
+    if not record:
+        return []
+    found = [f"{name}: broken claims: {', '.join(record.broken)}"] if record.broken else []
+    for stream in record.stderr:
+        first = stream["text"].strip().partition("\n")[0][:200]
+        found.append(f"{name}: cell {stream['cell']} wrote to stderr: {first}")
+    return [escape(note) for note in found] + _failure(end.job, record)
 
 
-def _failure(job: Job, record: Record) -> str:
-    assert record.failure is not None
-    where = (
-        f"cell {record.failure.cell}: {record.failure.line}"
-        if record.failure.cell
-        else "before its first cell"
-    )
+def _failure(job: Job, record: Record) -> list[str]:
+    """Return the cell, the error and where to look."""
+    failure = record.failure
+    if not failure:
+        return []
+    where = f"cell {failure.cell}: {failure.line}" if failure.cell else "before its first cell"
     look = job.folder / record.output if record.output else job.log
-    lines = [f"{label(job)} failed in {where}", *record.failure.error.splitlines(), f"see {look}"]
-    return "[red]" + escape("\n  ".join(lines))
-
-
-def notes(ends: Iterable[Progress]) -> list[str]:
-    """Return what does not fail a run but should be known: broken claims and cells that wrote to stderr."""
-    found = []
-    for end in ends:
-        record = end.record
-        if record and record.broken:
-            found.append(f"{label(end.job)}: broken claims: {', '.join(record.broken)}")
-        for stream in record.stderr if record else []:
-            first = stream["text"].strip().partition("\n")[0][:200]
-            found.append(f"{label(end.job)}: cell {stream['cell']} wrote to stderr: {first}")
-    return [escape(note) for note in found]
+    lines = [f"{label(job)} failed in {where}", *failure.error.splitlines(), f"see {look}"]
+    return ["[red]" + escape("\n  ".join(lines))]

@@ -75,16 +75,9 @@ class Course:
         return self.root / "build" / "runs"
 
     def chapters(self) -> list[Chapter]:
-        """Return all chapters, in order.
-
-        Raises:
-            CourseError: If two notebooks have one number.
-        """
+        """Return all chapters, in order."""
         files = sorted(self.notebooks.glob("[0-9][0-9]_*.ipynb"))
-        found = {path.name[:2]: Chapter(path.name[:2], path) for path in files}
-        if len(found) < len(files):
-            raise CourseError(f"two notebooks have one number: {', '.join(path.name for path in files)}")
-        return list(found.values())
+        return [Chapter(path.name[:2], path) for path in files]
 
     def find(self, names: Iterable[str] = ()) -> list[Chapter]:
         """Return the chapters that are meant, in order and each once; all of them where no name is given.
@@ -96,18 +89,13 @@ class Course:
             CourseError: If there is no such chapter; the message lists those there are.
         """
         chapters = self.chapters()
-        wanted = {_number(name) if _number(name).isdigit() else Path(name).stem for name in names}
-        unknown = sorted(wanted - {chapter.number for chapter in chapters} - {c.name for c in chapters})
+        wanted = {Path(name).stem.zfill(2) for name in names}
         if not chapters:
             raise CourseError(f"there is no chapter (NN_name.ipynb) in {self.notebooks}")
-        if unknown:
+        if unknown := sorted(wanted - {name for c in chapters for name in (c.number, c.name)}):
             listed = ", ".join(chapter.name for chapter in chapters)
             raise CourseError(f"unknown chapter {', '.join(unknown)}; the chapters are: {listed}")
         return [c for c in chapters if not wanted or {c.number, c.name} & wanted]
-
-
-def _number(name: str) -> str:
-    return f"{int(name):02d}" if re.fullmatch(r"[0-9]{1,2}", name) else name
 
 
 def write_json(path: Path, value: object) -> None:
@@ -116,3 +104,25 @@ def write_json(path: Path, value: object) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
     temporary.write_text(text, encoding="utf-8", newline="\n")
     temporary.replace(path)
+
+
+def rename(root: Path, slug: str) -> list[Path]:
+    """Write another repository slug wherever the present one stands; return the changed files.
+
+    Raises:
+        CourseError: If the slug is not of the form OWNER/NAME.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", slug):
+        raise CourseError(f"a repository is named OWNER/NAME, got {slug!r}")
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    present = re.search(r'^Repository = "https://github\.com/([^"]+)"', project, re.MULTILINE)
+    if not present:
+        raise CourseError("pyproject.toml names no Repository under [project.urls]")
+    names = ("README.md", "CONTRIBUTING.md", "pyproject.toml", "notebooks/*.ipynb", ".github/**/*.*")
+    texts = {path: path.read_bytes().decode() for name in names for path in sorted(root.glob(name))}
+    pattern = rf"(?<![\w.-]){re.escape(present[1])}(?![\w-])"
+    new = {path: re.sub(pattern, slug, text) for path, text in texts.items()}
+    changed = [path for path in new if new[path] != texts[path]]
+    for path in changed:
+        path.write_bytes(new[path].encode())
+    return changed
