@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import CHAPTERS, PATIENCE_MS, SCREENSHOTS
+from browsers import CHAPTERS, PATIENCE_MS, SCREENSHOTS
 from playwright.sync_api import Browser, Page, Request, Route
 
 from course_utils.tools import handouts

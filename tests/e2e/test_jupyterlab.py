@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import CHAPTERS, PATIENCE_MS, SCREENSHOTS
+from browsers import CHAPTERS, PATIENCE_MS, SCREENSHOTS
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from course_utils import ROOT
@@ -83,7 +83,7 @@ def lab(
 ) -> Iterator[Lab]:
     """Start JupyterLab as `course lab` does, on a copy of the lessons, with settings and progress of its own."""
     folder = tmp_path_factory.mktemp("lab")
-    course, asked = Course(folder), request.config.getoption("--whole")
+    course, asked = Course(folder), request.config.getoption("--whole", "all")
     course.notebooks.mkdir()
     for chapter in CHAPTERS:
         _copy(chapter, course.notebooks, whole=asked == "all" or chapter.name[:2] in asked.split(","))
