@@ -198,7 +198,7 @@ def load_reviews(name: str, *, seed: int, limit: int = 0) -> Reviews:
 
     The short reviews are split by film: 2,000 test reviews or a few more, the same for every seed, and about 1,000
     for validation. IMDB has an official test half without films of the training half; it does not name the films,
-    so its validation part is drawn at random.
+    so its validation part, a tenth, is drawn at random.
 
     Args:
         name: `"film_reviews"` (12,752 short ones) or `"imdb"` (50,000 long ones).
@@ -219,7 +219,8 @@ def load_reviews(name: str, *, seed: int, limit: int = 0) -> Reviews:
         folder = assets.fetch(name)
         rest, test = (read_imdb(folder / f"{part}-00000-of-00001.parquet") for part in ("train", "test"))
         order = np.random.default_rng(seed).permutation(len(rest.labels)).tolist()
-        train, validation = rest.chosen(order[2500:]), rest.chosen(order[:2500])
+        cut = len(order) // 10
+        train, validation = rest.chosen(order[cut:]), rest.chosen(order[:cut])
     else:
         raise ValueError(f"unknown reviews {name!r}; use 'film_reviews' or 'imdb'")
     if limit:

@@ -57,7 +57,7 @@ def vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
 
 
 def examine_vocabulary(answer: Any) -> None:  # noqa: ANN401
-    texts = [["a", "film", "a", "film", "a"], ["good", "film", "bad", "good"]]
+    texts = [["bad", "a", "film", "film", "a"], ["good", "film", "a", "good", "film"]]
     for max_size in (4, 5, 100):
         expected, found = vocabulary(texts, max_size), call(answer, texts, max_size)
         if not isinstance(found, dict):
