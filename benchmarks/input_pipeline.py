@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -37,7 +38,8 @@ class DigitDataset(Dataset[Example]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Example:
-        return self.transform(self.pixels[index]), int(self.labels[index])
+        picture = Image.fromarray(self.pixels[index])  # as torchvision's MNIST does
+        return self.transform(picture), int(self.labels[index])
 
 
 def guide_batches(pixels: np.ndarray, labels: np.ndarray) -> Batches:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from course_utils.training import Epoch
 
 DPI = 144
+FRAME_DPI = 100  # of pictures that come by the dozen: a page of a chapter stays below three megabytes
 PALETTE = sns.color_palette("colorblind")
 
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
@@ -29,10 +30,10 @@ plt.rcParams.update(
 )
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, *, dpi: int = DPI) -> bytes:
     """Render a figure and close it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
 

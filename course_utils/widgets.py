@@ -48,7 +48,7 @@ def _frames(draw: Draw, values: dict[str, Any], name: str, control: ipywidgets.V
     pictures, alts = [], []
     for _, value in _choices(control):
         figure, alt = draw(**{**values, name: value})
-        pictures.append(base64.b64encode(plotting.to_png(figure)).decode("ascii"))
+        pictures.append(base64.b64encode(plotting.to_png(figure, dpi=plotting.FRAME_DPI)).decode("ascii"))
         alts.append(alt)
     labels = [label for label, _ in _choices(control)]
     start = [value for _, value in _choices(control)].index(control.value)
