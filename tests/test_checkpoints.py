@@ -12,7 +12,9 @@ from course_utils.checkpoints import CheckpointError
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
 from course_utils.data.images import load_images
+from course_utils.data.text import load_reviews
 from course_utils.models.cnn import CNN, PooledCNN
+from course_utils.models.recurrent import CharLSTM
 from course_utils.models.simple import SimpleNN
 from course_utils.training import evaluate
 
@@ -33,11 +35,20 @@ def measure_emoji(name):
     return story, {"test_accuracy": test.accuracy}
 
 
+@torch.inference_mode()
+def measure_characters(name):
+    _, test, characters = recipes.character_streams(load_reviews("film_reviews", seed=0))
+    model = CharLSTM(len(characters))
+    story = checkpoints.load(model, name)
+    return story, {"test_bits_per_character": recipes.bits_per_character(model.eval(), test[:64_000])}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
     "02_drawn_digit": measure_drawn_digit,
     "02_emoji": measure_emoji,
+    "03_characters": measure_characters,
 }
 
 

@@ -9,7 +9,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 
-from course_utils import widgets
+from course_utils import plotting, widgets
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_frames_hold_every_option_with_its_text(shown, options, labels):
     assert (frames["control"], frames["labels"], frames["start"]) == ("gain", labels, 1)
     pictures = [base64.b64decode(image) for image in frames["images"]]
     assert len(set(pictures)) == 3
-    assert pictures[1] == shown[0]["data"]["image/png"]
+    assert pictures[1] == plotting.to_png(draw(2, "step")[0], dpi=plotting.FRAME_DPI)
     assert plt.get_fignums() == []
 
 
