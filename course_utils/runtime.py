@@ -1,6 +1,5 @@
 """Seed, device and threads: what makes a run repeatable."""
 
-import os
 import random
 
 import numpy as np
@@ -64,8 +63,3 @@ def choose_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available here; this machine has {', '.join(there)}: use one of these or 'auto'"
         )
     return torch.device(name)
-
-
-def in_colab() -> bool:
-    """Return whether this kernel runs in Google Colab."""
-    return "COLAB_RELEASE_TAG" in os.environ

@@ -72,11 +72,3 @@ def test_zero_threads_leave_the_choice_to_pytorch(threads):
     before = torch.get_num_threads()
     runtime.setup(settings.load("01", device="cpu", overrides={"threads": 0}))
     assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("inside", [True, False])
-def test_colab_is_known_by_its_variable(monkeypatch, inside):
-    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    if inside:
-        monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab-1")
-    assert runtime.in_colab() is inside
