@@ -27,7 +27,7 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.cifar import CLASSES
 from course_utils.data.images import Images, Labels, Pixels, three_sets
 from course_utils.models.cnn import PooledCNN
-from course_utils.recipes import make_scheduler, train_pictures
+from course_utils.recipes.chapter_02 import make_scheduler, train_pictures
 from course_utils.training import evaluate, train_one_epoch
 
 SCHEDULES = ("constant", "step", "one-cycle", "cosine")

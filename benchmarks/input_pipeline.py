@@ -17,9 +17,9 @@ from torchvision import transforms
 
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_raw
-from course_utils.models.simple import SimpleNN
+from course_utils.models.mlp import SimpleNN
 from course_utils.runtime import generator
-from course_utils.tools.processes import hardware
+from course_utils.tools.execution.watch import hardware
 from course_utils.training import Batches, train_one_epoch
 
 EPOCHS, BATCH_SIZE, PAIRS, LEAST_RATIO = 5, 64, 5, 4.0

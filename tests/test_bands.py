@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from course_utils.tools import bands, notebooks
 from course_utils.tools.cli import app
-from course_utils.tools.records import Record
+from course_utils.tools.execution.records import Record
 from course_utils.tools.tree import CourseError
 
 

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from course_utils import ROOT
-from course_utils.tools import records
-from course_utils.tools.records import Record
+from course_utils.tools.execution import records
+from course_utils.tools.execution.records import Record
 
 FILES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 RUNS = ROOT / "build" / "runs" / "fast"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from course_utils import checkpoints, recipes, runtime, settings
+from course_utils import checkpoints, runtime, settings
 from course_utils.checkpoints import CheckpointError
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
-from course_utils.data.images import load_images
+from course_utils.data.pictures import load_images
 from course_utils.data.text import load_reviews
 from course_utils.models.cnn import CNN, PooledCNN
+from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM
-from course_utils.models.simple import SimpleNN
+from course_utils.recipes import __main__ as recipes
+from course_utils.recipes import chapter_01, chapter_03
 from course_utils.training import evaluate
 
 
@@ -37,10 +41,10 @@ def measure_emoji(name):
 
 @torch.inference_mode()
 def measure_characters(name):
-    _, test, characters = recipes.character_streams(load_reviews("film_reviews", seed=0))
+    _, test, characters = chapter_03.character_streams(load_reviews("film_reviews", seed=0))
     model = CharLSTM(len(characters))
     story = checkpoints.load(model, name)
-    return story, {"test_bits_per_character": recipes.bits_per_character(model.eval(), test[:64_000])}
+    return story, {"test_bits_per_character": chapter_03.bits_per_character(model.eval(), test[:64_000])}
 
 
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
@@ -70,7 +74,7 @@ def test_a_shipped_checkpoint_is_small_and_tells_how_it_was_made(name):
     story, _ = MEASURES[name](name)
     assert {"command", "seed", "data", "metrics", "versions"} <= set(story)
     assert story["command"] == f"course checkpoints {name[:2]}"
-    assert name[:2] in recipes.MAKERS
+    assert name in importlib.import_module(f"course_utils.recipes.chapter_{name[:2]}").MAKERS
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ def test_the_recipe_repeats_itself():
     )
 
     def trained(seed):
-        model, history = recipes.train_drawn_digit(few, epochs=2, seed=seed, device=torch.device("cpu"))
+        model, history = chapter_01.train_drawn_digit(few, epochs=2, seed=seed, device=torch.device("cpu"))
         return model.fc1.weight, history
 
     (first, history), (again, _), (other, _) = trained(0), trained(0), trained(1)
@@ -162,25 +166,33 @@ def test_the_recipe_repeats_itself():
 
 
 def test_the_recipe_ships_what_it_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes.runtime, "setup", lambda config: runtime.choose_device("cpu"))
-    monkeypatch.setattr(
-        recipes.checkpoints, "save", lambda model, name, story: made.update(name=name, model=model, **story)
-    )
-    made = {}
-    recipes.make_drawn_digit(epochs=0)
-    digits = load_digits("mnist_5k", seed=0)
-    found = evaluate(made["model"], TensorBatches(*digits.test, 64), nn.CrossEntropyLoss())
-    assert made["metrics"]["test_accuracy"] == pytest.approx(found.accuracy)
-    assert (made["name"], made["seed"], made["epochs"]) == ("01_drawn_digit", 0, 0)
+    monkeypatch.setattr(chapter_01.runtime, "setup", lambda config: runtime.choose_device("cpu"))
+    chapter_01.make_drawn_digit(epochs=0, seed=3, folder=tmp_path)
+    model, digits = SimpleNN(), load_digits("mnist_5k", seed=3)
+    story = checkpoints.load(model, "01_drawn_digit", folder=tmp_path)
+    found = evaluate(model, TensorBatches(*digits.test, 64), nn.CrossEntropyLoss())
+    assert story["metrics"]["test_accuracy"] == pytest.approx(found.accuracy)
+    assert (story["seed"], story["epochs"]) == (3, 0)
 
 
-def test_recipes_are_of_chapters_and_an_unknown_one_is_refused(monkeypatch):
-    assert set(recipes.MAKERS) <= set(settings.chapters())
-    ran = []
-    monkeypatch.setattr(recipes, "MAKERS", {"01": [lambda: ran.append(1)], "02": [lambda: ran.append(2)]})
-    with pytest.raises(SystemExit, match="no checkpoints for 09; there are some for 01, 02"):
-        recipes.main(["01", "09"])
-    assert ran == []
+def test_recipes_are_of_chapters_and_an_unknown_one_is_refused(monkeypatch, tmp_path):
+    assert set(recipes.CHAPTERS) <= set(settings.chapters())
+    made = []
+
+    def maker(name):
+        return lambda **given: made.append((name, given))
+
+    for chapter in recipes.CHAPTERS:
+        module = importlib.import_module(f"course_utils.recipes.chapter_{chapter}")
+        monkeypatch.setattr(module, "MAKERS", {f"{chapter}_x": maker(chapter)})
+    with pytest.raises(SystemExit, match=r"no checkpoints for 99; there are some for 01, 02"):
+        recipes.main(["01", "99"])
+    assert made == []
     recipes.main(["02"])
-    recipes.main([])
-    assert ran == [2, 1, 2]
+    assert made == [("02", {"seed": 0, "folder": checkpoints.FOLDER})]
+    made.clear()
+    (tmp_path / "01_x.safetensors").touch()  # what is there of another seed is not made twice
+    recipes.main(["--seed", "3", "--folder", str(tmp_path)])
+    assert made == [
+        (chapter, {"seed": 3, "folder": tmp_path}) for chapter in recipes.CHAPTERS if chapter != "01"
+    ]

@@ -19,7 +19,7 @@ import pytest
 from local_server import LocalServer
 from PIL import Image
 
-from course_utils.data import assets, cifar, images, sources
+from course_utils.data import assets, cifar, pictures, sources
 from course_utils.data.assets import AssetError
 
 # torchvision leaves the sockets of refused requests to the garbage collector; unpickling old arrays warns
@@ -230,7 +230,7 @@ def test_the_sets_share_nothing_and_the_training_set_decides_the_scale(monkeypat
     pixels = rng.integers(0, 256, (120, 32, 32, 3), dtype=np.uint8)
     labels = np.arange(120) % 10
     monkeypatch.setattr(cifar, "load_raw", lambda: (pixels, labels, 20))
-    data = images.load_images("cifar10", seed=3)
+    data = pictures.load_images("cifar10", seed=3)
     assert [len(part.labels) for part in (data.train, data.validation, data.test)] == [90, 10, 20]
     assert data.train.images.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     assert (data.train.images.std(dim=(0, 2, 3)) - 1).abs().max() < 1e-3

@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 
 from course_utils import ROOT
 from course_utils.data import assets
-from course_utils.tools import cli, keys, notebooks, records, report
-from course_utils.tools.jobs import Job, plan, unchanged
-from course_utils.tools.records import Failure, Record
-from course_utils.tools.runner import Progress
+from course_utils.tools import cli, notebooks
+from course_utils.tools.execution import keys, records, report
+from course_utils.tools.execution.plan import Job, plan, unchanged
+from course_utils.tools.execution.records import Failure, Record
+from course_utils.tools.execution.run import Progress
 from course_utils.tools.tree import CourseError, rename
 
 

@@ -9,8 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import ROOT, exercises
-from course_utils.exercises import Exercise, NotYet, UnknownExercise, check, grade, hint, progress, solution
+from course_utils import ROOT
+from course_utils.exercises import grading as exercises
+from course_utils.exercises.grading import (
+    Exercise,
+    NotYet,
+    UnknownExercise,
+    check,
+    grade,
+    hint,
+    progress,
+    solution,
+)
 
 MODULES = sorted((ROOT / "course_utils" / "exercises").glob("chapter_[0-9][0-9].py"))
 CHAPTERS = [file.stem[-2:] for file in MODULES]

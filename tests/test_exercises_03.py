@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course_utils import exercises
+from course_utils.exercises import grading as exercises
 from course_utils.exercises.chapter_03 import EXERCISES
 
 MISTAKES = [(id, number) for id, exercise in EXERCISES.items() for number in range(len(exercise.mistakes))]

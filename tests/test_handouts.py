@@ -12,9 +12,13 @@ import pytest
 from conftest import Playground
 from typer.testing import CliRunner
 
-from course_utils import claims, exercises, widgets
-from course_utils.tools import cli, handouts, jobs, pages, records
-from course_utils.tools.records import Failure, Record
+from course_utils import claims, widgets
+from course_utils.exercises import grading
+from course_utils.tools import cli
+from course_utils.tools.execution import plan, records
+from course_utils.tools.execution.records import Failure, Record
+from course_utils.tools.handouts import build as handouts
+from course_utils.tools.handouts import pages
 from course_utils.tools.tree import CourseError
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -105,14 +109,14 @@ CELLS = [
     ),
     code("table()", shown({"text/html": TABLE})),
     text(RECAP),
-    code('progress("01")', shown({"text/html": "<p>the learner's own</p>", exercises.MIME: {"1.1": TASK}})),
+    code('progress("01")', shown({"text/html": "<p>the learner's own</p>", grading.MIME: {"1.1": TASK}})),
 ]
 
 
 def execute(course: Playground, name: str = "01_one", cells: list[Any] = CELLS, **changes: Any) -> Record:
     """Put a chapter and what a run of it would have left into a course."""
     course.add(name, *copy.deepcopy(cells))
-    [job] = jobs.plan(course, [name[:2]])
+    [job] = plan.plan(course, [name[:2]])
     job.folder.mkdir(parents=True, exist_ok=True)
     job.output.write_bytes(job.chapter.path.read_bytes())
     record = Record(
@@ -338,9 +342,9 @@ def test_the_command_says_what_it_wrote_and_what_it_could_not(course):
 
 
 def test_progress_carries_the_texts_and_shows_the_table():
-    bundle = exercises.progress("01")._repr_mimebundle_()
-    task = bundle[exercises.MIME]["1.1"]
-    assert task["answer"] == exercises.find("1.1").worked()
+    bundle = grading.progress("01")._repr_mimebundle_()
+    task = bundle[grading.MIME]["1.1"]
+    assert task["answer"] == grading.find("1.1").worked()
     assert task["mistakes"][0][0].startswith("def ")
     assert json.loads(json.dumps(bundle)) == bundle
     assert "<table>" in bundle["text/html"]

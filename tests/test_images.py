@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import recipes
 from course_utils.data import emoji
 from course_utils.data.augment import random_flip
-from course_utils.data.images import ImagePart, Images, load_images, three_sets
+from course_utils.data.images import ImagePart, Images, three_sets
+from course_utils.data.pictures import load_images
+from course_utils.recipes import chapter_02 as recipes
 
 CPU = torch.device("cpu")
 

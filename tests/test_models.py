@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.models.simple import SimpleNN
+from course_utils.models.mlp import SimpleNN
 
 
 @pytest.mark.parametrize("sizes", [(784, 128, 64, 10), (6, 5, 4, 3), (1, 1, 1, 2)])

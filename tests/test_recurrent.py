@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import checkpoints, recipes
+from course_utils import checkpoints
 from course_utils.data import assets
 from course_utils.data.text import load_reviews
 from course_utils.models.recurrent import CharLSTM, SeriesLSTM, TextLSTM
+from course_utils.recipes import chapter_03 as recipes
 
 
 def text_model(**changes: int) -> TextLSTM:

@@ -14,11 +14,12 @@ import psutil
 import pytest
 from conftest import CLAIM, Playground, new_playground
 
-from course_utils.tools import notebooks, records
-from course_utils.tools.jobs import Job, environment, plan, unchanged
-from course_utils.tools.processes import Stopped, stoppable
-from course_utils.tools.records import Record
-from course_utils.tools.runner import Progress, run
+from course_utils.tools import notebooks
+from course_utils.tools.execution import records
+from course_utils.tools.execution.plan import Job, environment, plan, unchanged
+from course_utils.tools.execution.records import Record
+from course_utils.tools.execution.run import Progress, run
+from course_utils.tools.execution.watch import Stopped, stoppable
 
 GOOD = (
     "import os, subprocess, sys\nprint(profile, seed, device, overrides, os.getcwd())",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils.exercises import Exercise, NotAttempted, NotYet, call
+from course_utils.exercises.grading import Exercise, NotAttempted, NotYet, call
 
 QUIZ = {
     "shape": ("b", "shapes: a matrix product joins the inner axes, (2, 3) @ (3, 4) → (2, 4)"),

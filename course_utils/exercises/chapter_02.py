@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises import Exercise, NotYet, call
+from course_utils.exercises.grading import Exercise, NotYet, call
 
 Kernel = list[list[float]]
 

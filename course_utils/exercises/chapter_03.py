@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from course_utils.exercises import Exercise, NotYet, call
+from course_utils.exercises.grading import Exercise, NotYet, call
 
 Values = npt.NDArray[np.float64]
 

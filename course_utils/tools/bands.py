@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.tools.records import Record
+from course_utils.tools.execution.records import Record
 from course_utils.tools.tree import CourseError, write_json
 
 MIN_SEEDS = 5

@@ -16,9 +16,11 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from course_utils import ROOT
-from course_utils.tools import bands, notebooks, report, runner
-from course_utils.tools.jobs import Job, plan
-from course_utils.tools.processes import Stopped, stoppable
+from course_utils.tools import bands, notebooks
+from course_utils.tools.execution import report
+from course_utils.tools.execution import run as runner
+from course_utils.tools.execution.plan import Job, plan
+from course_utils.tools.execution.watch import Stopped, stoppable
 from course_utils.tools.tree import Course, CourseError, rename
 
 
@@ -99,7 +101,7 @@ def claims(
 @app.command()
 def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "fast") -> None:
     """Write the pages of executed chapters, for learners and for instructors, to build/handouts/."""
-    from course_utils.tools import handouts
+    from course_utils.tools.handouts import build as handouts
 
     written, problems = handouts.build(ctx.obj, chapters or (), profile=profile)
     for path in written:

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsers import CHAPTERS, PATIENCE_MS, SCREENSHOTS
 from playwright.sync_api import Browser, Page, Request, Route
 
-from course_utils.tools import handouts
+from course_utils.tools.handouts import build as handouts
 from course_utils.tools.tree import Course
 
 FOLDER = Course().root / "build" / "handouts"

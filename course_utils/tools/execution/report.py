@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from course_utils.tools.jobs import Job
-from course_utils.tools.records import Record
-from course_utils.tools.runner import Progress
+from course_utils.tools.execution.plan import Job
+from course_utils.tools.execution.records import Record
+from course_utils.tools.execution.run import Progress
 
 STYLES = {"passed": "green", "unchanged": "green", "failed": "bold red", "running": "cyan", "waiting": "dim"}
 

@@ -1,4 +1,4 @@
-"""Execute one notebook: `python -m course_utils.tools.worker JOB`, started by the runner only.
+"""Execute one notebook: `python -m course_utils.tools.execution.worker JOB`, started by the runner only.
 
 JOB is JSON. Into the job's folder go the executed notebook and the progress, a JSON object a line. When stdin
 ends, the runner is gone, however it died: the worker then ends its kernel and itself.
@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from course_utils.tools.processes import Tree
+from course_utils.tools.execution.watch import Tree
 
 REASONS = {
     "CellTimeoutError": "the cell ran longer than {cell_timeout} s (change the limit with --cell-timeout)",

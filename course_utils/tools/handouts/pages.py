@@ -14,7 +14,8 @@ from latex2mathml.converter import convert
 from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from course_utils import claims, exercises
+from course_utils import claims
+from course_utils.exercises import grading
 from course_utils.tools import notebooks
 from course_utils.tools.notebooks import joined
 from course_utils.tools.tree import CourseError
@@ -138,7 +139,7 @@ def prepare(
     Raises:
         CourseError: If a figure has no alternative text, or an exercise is not known.
     """
-    records = {id: task for data in _data(notebook) for id, task in data.get(exercises.MIME, {}).items()}
+    records = {id: task for data in _data(notebook) for id, task in data.get(grading.MIME, {}).items()}
     tasks = {id: _task(id, record, page) for id, record in records.items()}
     cells = [cell for whole in notebook["cells"] for cell in _split(whole)]
     notebook["cells"] = [cell for cell in cells if not LEFT_OUT & set(notebooks.tags(cell))]
@@ -217,7 +218,7 @@ def _shown(output: Parts, cell: Parts, page: Page, bands: Mapping[str, Any]) -> 
         return {"kind": "text", "text": text.replace(" (You made no guess.)", ""), "role": role}
     if claims.MIME in data:
         return {"kind": "claim", "claim": _claim(data[claims.MIME], bands)}
-    if exercises.MIME in data:
+    if grading.MIME in data:
         return {"kind": "todo"}
     if WIDGET_MIME in data:
         return None
@@ -268,6 +269,6 @@ def introduction(notebook: notebooks.Notebook) -> tuple[str, str]:
     first = next((c for c in notebook["cells"] if c["cell_type"] == "markdown"), {"source": ""})
     blocks = re.split(r"\n\s*\n", notebooks.source(first).strip())
     title = blocks[0].removeprefix("# ").strip()
-    words = next((block for block in blocks[1:] if not block.startswith("[![")), "")
+    words = next((block for block in blocks[1:] if not block.startswith(("[![", "Open this chapter"))), "")
     whole = re.match(r".*[.!?](?=\s|$)", words, re.DOTALL)
     return escape(title), whole[0] if whole else words

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.settings import Settings, SettingsError, load
-from course_utils.tools import keys, records
-from course_utils.tools.records import Record
+from course_utils.tools.execution import keys, records
+from course_utils.tools.execution.records import Record
 from course_utils.tools.tree import Chapter, Course, CourseError
 
 

@@ -17,9 +17,11 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from course_utils.tools import jobs, keys, notebooks, pages, records
-from course_utils.tools.jobs import Job
-from course_utils.tools.records import Record
+from course_utils.tools import notebooks
+from course_utils.tools.execution import keys, plan, records
+from course_utils.tools.execution.plan import Job
+from course_utils.tools.execution.records import Record
+from course_utils.tools.handouts import pages
 from course_utils.tools.tree import Course, CourseError
 
 EDITIONS = {
@@ -79,7 +81,7 @@ def build(
     """
     wanted = {chapter.number for chapter in course.find(names)}
     sources, problems, written = [], [], []
-    for job in jobs.plan(course, profile=profile):
+    for job in plan.plan(course, profile=profile):
         try:
             sources.append(_source(job))
         except CourseError as error:
@@ -111,7 +113,7 @@ def problem(job: Job) -> str:
             else "at its start"
         )
         return f"{job.chapter.name} failed {where}: {record.failure.error}; repair it, then run: {again}"
-    if not jobs.unchanged(job):
+    if not plan.unchanged(job):
         return f"{job.chapter.name} has changed since it was run, or what it uses has; run: {again}"
     return ""
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import psutil
 
-from course_utils.tools import keys, notebooks, records
-from course_utils.tools.jobs import Job, environment, spec, unchanged
-from course_utils.tools.processes import Tree, hardware
-from course_utils.tools.records import Failure, Record
+from course_utils.tools import notebooks
+from course_utils.tools.execution import keys, records
+from course_utils.tools.execution.plan import Job, environment, spec, unchanged
+from course_utils.tools.execution.records import Failure, Record
+from course_utils.tools.execution.watch import Tree, hardware
 
 TICK_S = 0.2
 
@@ -110,7 +111,7 @@ def _start(job: Job) -> _Task:
     folder = TemporaryDirectory(prefix=f".{job.chapter.name}.", dir=job.folder, ignore_cleanup_errors=True)
     with job.log.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "course_utils.tools.worker", json.dumps(spec(job, folder.name))],
+            [sys.executable, "-m", "course_utils.tools.execution.worker", json.dumps(spec(job, folder.name))],
             stdin=subprocess.PIPE,  # its end tells the worker that the runner is gone
             stdout=log,
             stderr=log,

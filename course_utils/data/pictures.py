@@ -1,0 +1,25 @@
+"""The colour pictures of a profile: emoji in `fast`, photographs (CIFAR-10) in `full`."""
+
+from course_utils.data.cifar import load_cifar10
+from course_utils.data.emoji import load_emoji
+from course_utils.data.images import Images
+
+
+def load_images(name: str, *, seed: int) -> Images:
+    """Read the pictures of a profile.
+
+    Args:
+        name: `"emoji"` (1,898 drawings, 9 groups) or `"cifar10"` (60,000 photographs, 10 classes).
+        seed: Decides which pictures are for validation.
+
+    Raises:
+        ValueError: If there is no such set.
+        AssetError: If the data cannot be fetched; the message says what to do.
+
+    See: chapter 02, "Project".
+    """
+    if name == "emoji":
+        return load_emoji(seed=seed)
+    if name == "cifar10":
+        return load_cifar10(seed=seed)
+    raise ValueError(f"unknown images {name!r}; use 'emoji' or 'cifar10'")

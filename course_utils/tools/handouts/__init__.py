@@ -1,0 +1,1 @@
+"""Handouts: executed chapters as pages that open anywhere."""
