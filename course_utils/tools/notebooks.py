@@ -15,6 +15,7 @@ from course_utils.claims import MIME
 from course_utils.tools.tree import CourseError
 
 Notebook = dict[str, Any]
+PARTS = {"cell_type", "metadata", "source"}
 KEPT = {"nbval-check-output", "keep_output"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -31,8 +32,10 @@ def read(path: Path) -> Notebook:
     try:
         notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CourseError(f"{path} cannot be read as a notebook: {error}") from error
-    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4 or "cells" not in notebook:
+        restore = "take it from git again (`git checkout -- FILE`) or run its chapter again"
+        raise CourseError(f"{path} cannot be read as a notebook ({error}); {restore}") from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) and notebook.get("nbformat") == 4 else None
+    if not isinstance(cells, list) or not all(isinstance(c, dict) and c.keys() >= PARTS for c in cells):
         raise CourseError(f"{path} is no notebook of format 4; open and save it in JupyterLab")
     return notebook
 

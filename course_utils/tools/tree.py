@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,13 @@ def write_json(path: Path, value: object) -> None:
     """Write JSON so that a reader finds the old file or the new one, never a half."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def rename(root: Path, slug: str) -> list[Path]:

@@ -24,6 +24,7 @@ class Job:
         strict: Whether a broken claim fails the run.
         cell_timeout: Seconds that one cell may take.
         key: The skip key.
+        problem: Why the chapter cannot run, if its notebook is damaged; the others can.
     """
 
     course: Course
@@ -32,6 +33,7 @@ class Job:
     strict: bool
     cell_timeout: int
     key: str
+    problem: str = ""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def plan(
         run: `profile`, `seed`, `device` and `overrides`, as `settings.load` takes them.
 
     Raises:
-        CourseError: If a chapter is unknown, or its notebook or settings are not usable as asked.
+        CourseError: If a chapter is unknown or its settings are not usable as asked.
     """
     jobs = []
     for chapter in course.find(names):
@@ -91,8 +93,11 @@ def plan(
         except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
         strict = not relaxed and not settings.overrides
-        key = keys.key(course, chapter, settings, strict=strict)
-        jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
+        try:
+            key, problem = keys.key(course, chapter, settings, strict=strict), ""
+        except CourseError as error:
+            key, problem = "", str(error)
+        jobs.append(Job(course, chapter, settings, strict, cell_timeout, key, problem))
     return jobs
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from course_utils.tools.execution.plan import Job
-from course_utils.tools.execution.records import Record
+from course_utils.tools.execution.records import Failure, Record
 from course_utils.tools.execution.run import Progress
 
 STYLES = {"passed": "green", "unchanged": "green", "failed": "bold red", "running": "cyan", "waiting": "dim"}
@@ -75,7 +75,17 @@ def _failure(job: Job, record: Record) -> list[str]:
     failure = record.failure
     if not failure:
         return []
-    where = f"cell {failure.cell}: {failure.line}" if failure.cell else "before its first cell"
     look = job.folder / record.output if record.output else job.log
-    lines = [f"{label(job)} failed in {where}", *failure.error.splitlines(), f"see {look}"]
+    see = [f"see {look}"] if look.exists() else []
+    lines = [f"{label(job)} failed {_where(record, failure)}", *failure.error.splitlines(), *see]
     return ["[red]" + escape("\n  ".join(lines))]
+
+
+def _where(record: Record, failure: Failure) -> str:
+    if failure.cell:
+        return f"in cell {failure.cell}: {failure.line}"
+    return (
+        "after its last cell"
+        if record.cells and record.cells_done == record.cells
+        else "before its first cell"
+    )
