@@ -81,7 +81,7 @@ def test_a_disk_that_fills_fails_one_chapter_with_the_remedy(playground: Playgro
     playground.add("02_small", "print(1)")
     code, said = on_a_disk_of_its_own(playground, ROOM.format(kb=1000), f"{COURSE} run --jobs 1")
     assert code == 1, said
-    assert "01_large failed after its last cell" in said
+    assert "01_large failed when its result was written" in said
     assert "the disk is full; free some space, then run again" in said
     assert "Traceback" not in said
     kept = playground.root / "kept" / "runs" / "fast"
@@ -109,7 +109,7 @@ def test_a_record_that_finds_no_room_fails_the_chapter(playground: Playground) -
     lines = [ROOM.format(kb=400), FILL.format(left=8), f"{COURSE} run"]
     code, said = on_a_disk_of_its_own(playground, *lines)
     assert code == 1, said
-    assert "01_first failed after its last cell" in said
+    assert "01_first failed when its result was written" in said
     assert said.count("the disk is full") == 1, said
     assert whole_files(playground.root / "kept" / "runs" / "fast") == ["01.log", "01_first.ipynb"]
 

@@ -24,6 +24,7 @@ REMEDIES = {
     errno.EAGAIN: "the system starts no more processes; close other programs, or use --jobs 1",
 }
 LESS_MEMORY = "close other programs or use --jobs 1, then run again"
+WRITING = "when its result was written"
 KERNEL = "the kernel could not start"
 REASONS = {
     "CellTimeoutError": "the cell ran longer than {cell_timeout} s (change the limit with --cell-timeout)",

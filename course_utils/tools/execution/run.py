@@ -19,7 +19,8 @@ from typing import Any
 
 import psutil
 
-from course_utils.tools import notebooks
+from course_utils.claims import sentence
+from course_utils.tools import bounds, notebooks
 from course_utils.tools.execution import faults, keys, records
 from course_utils.tools.execution.plan import Job, environment, spec, unchanged
 from course_utils.tools.execution.records import Failure, Record
@@ -136,7 +137,7 @@ def _end(task: _Task) -> Progress:
         task.listener.join(5)  # for what the worker told last
         return _finish(task)
     except OSError as error:
-        failure = _failure(task) or Failure(0, "", faults.unwritable(error, task.job.folder))
+        failure = _failure(task) or Failure(0, faults.WRITING, faults.unwritable(error, task.job.folder))
         return _failed(task.job, failure, task.look())
     finally:
         task.stop()  # also what the notebook started and left behind
@@ -170,15 +171,18 @@ def _start(job: Job) -> _Task:
 def _finish(task: _Task) -> Progress:
     """Put the notebook of a worker that ended in place and keep its record."""
     end, job, failure = task.look(), task.job, _failure(task)
-    output = _put_in_place(job, Path(task.folder.name, "notebook.ipynb"), failed=failure is not None)
-    notebook = notebooks.read(output) if output else {"cells": []}
+    written = Path(task.folder.name, "notebook.ipynb")
+    notebook = notebooks.read(written) if written.exists() else {"cells": []}
+    made = bounds.claim_records(notebook)
+    failure = failure or (_broken(made) if job.way.strict else None)
+    output = _put_in_place(job, written, failed=failure is not None)
     record = _record(
         job,
         end,
         failure=failure,
         cpu_s=round(max(sum(task.tree.cpu_s.values()), task.seen.get("cpu_s", 0.0)), 2),
         peak_bytes=task.tree.peak_bytes,
-        claims=notebooks.claim_records(notebook),
+        claims=made,
         stderr=notebooks.stderr_records(notebook),
         output=output.name if output else "",
     )
@@ -202,7 +206,7 @@ def _record(
         key=job.key,
         status="failed" if failure else "passed",
         **job.parameters,
-        strict=job.strict,
+        strict=job.way.strict,
         cells=end.total,
         cells_done=end.done,
         cpu_s=cpu_s,
@@ -222,6 +226,12 @@ def _failure(task: _Task) -> Failure | None:
     """Return why a job failed; a worker that did not say how it ended failed too."""
     error = task.seen.get("error", faults.ended(task.process.returncode, task.job.log))
     return Failure(task.seen.get("cell", 0), task.seen.get("line", ""), error) if error else None
+
+
+def _broken(made: list[dict[str, Any]]) -> Failure | None:
+    """Return the failure of a run that made all its claims and some of them do not hold."""
+    sentences = [sentence(claim) for claim in made if claim["verdict"] == "broken"]
+    return Failure(0, "after its last cell", "\n".join(sentences)) if sentences else None
 
 
 def _put_in_place(job: Job, written: Path, *, failed: bool) -> Path | None:

@@ -66,7 +66,7 @@ def main(job: dict[str, Any]) -> None:
     except OSError as fault:
         error = faults.unwritable(fault, folder.parent)
         part.unlink(missing_ok=True)  # half a notebook: its room is needed for the record
-        reporter.tell(cell=0, line="")  # no cell is to blame
+        reporter.tell(cell=0, line=faults.WRITING if reporter.done else "")  # no cell is to blame
     reporter.tree.kill()
     times = (
         psutil.Process().cpu_times()
