@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Playground
+from conftest import Playground, notebook
+from typer.testing import CliRunner
 
 from course_utils.tools import notebooks
 from course_utils.tools.execution import faults, records
@@ -144,7 +145,15 @@ def test_a_file_where_the_folder_should_be(playground: Playground) -> None:
     assert str(playground.runs) in reason(end)
 
 
-def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def notebook_in(folder: Path) -> Path:
+    path = folder / "01_lesson.ipynb"
+    path.write_text(json.dumps(notebook("print(1)")), encoding="utf-8")
+    return path
+
+
+def test_records_and_lessons_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "01.json"
     write_json(path, {"good": True})
 
@@ -154,8 +163,13 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         write_json(path, {"good": False})
-    assert [file.name for file in tmp_path.iterdir()] == ["01.json"]
     assert json.loads(path.read_text(encoding="utf-8")) == {"good": True}
+    lesson = notebook_in(tmp_path)
+    before = lesson.read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        notebooks.strip_file(lesson, tmp_path / "never executed")
+    assert lesson.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["01.json", "01_lesson.ipynb"]
 
 
 @pytest.mark.parametrize("code", [number for number in faults.REMEDIES if number])
@@ -248,7 +262,7 @@ def add_sleeper(course: Playground) -> Path:
     ("who", "words"),
     [
         ("kernel", "the kernel died: it was ended from outside"),
-        ("worker", "the chapter's process was ended from outside (SIGKILL), or the memory was full"),
+        ("worker", "the chapter's process was ended from outside (signal 9), or the memory was full"),
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
@@ -294,5 +308,17 @@ def test_a_cell_that_fills_a_disk_says_what_to_do() -> None:
     assert faults.in_kernel("ValueError", "two\n  lines") == "ValueError: two\n  lines"
 
 
-def test_a_good_notebook_is_read(playground: Playground) -> None:
-    assert notebooks.read(playground.add("01_first", "print(1)"))["nbformat"] == 4
+def test_a_command_that_cannot_write_says_so(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
+    from course_utils.tools import cli
+
+    playground.add("01_first", "print(1)")
+
+    def full(path: Path, executed: Path) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(notebooks, "strip_file", full)
+    result = CliRunner().invoke(cli.app, ["--root", str(playground.root), "strip"])
+    assert result.exit_code == 1
+    assert result.output.startswith("course: ")
+    assert "01_first.ipynb could not be written" in result.output
+    assert result.output.endswith("the disk is full; free some space, then run again\n")

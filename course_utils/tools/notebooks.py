@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from course_utils.tools.tree import CourseError
+from course_utils.tools.tree import CourseError, write_text
 
 Notebook = dict[str, Any]
 PARTS = {"cell_type", "metadata", "source"}
@@ -157,12 +157,12 @@ def strip_file(path: Path, executed: Path) -> bool:
     """
     notebook = read(path)
     try:
-        content = text(strip(notebook, read(executed) if executed.exists() else None)).encode()
+        content = text(strip(notebook, read(executed) if executed.exists() else None))
     except CourseError as error:
         raise CourseError(f"{path.name}: {error}; run first: course run {path.name[:2]}", 1) from error
-    changed = path.read_bytes() != content
+    changed = path.read_bytes() != content.encode()
     if changed:
-        path.write_bytes(content)
+        write_text(path, content)
     return changed
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import signal
 from pathlib import Path
 
 ELSEWHERE = "or work in a copy of the course in a folder of your own"
@@ -62,8 +61,7 @@ def ended(code: int, log: Path) -> str:
         log: What it printed.
     """
     if code < 0:
-        name = signal.Signals(-code).name
-        return f"the chapter's process was ended from outside ({name}), or the memory was full; {LESS_MEMORY}"
+        return f"the chapter's process was ended from outside (signal {-code}), or the memory was full; {LESS_MEMORY}"
     return f"the chapter's process ended with code {code}; its log says why: {log}"
 
 
