@@ -149,7 +149,7 @@ def _sound() -> Lesson:
         _code(colab.cell(REPOSITORY), "colab"),
         _code(lesson_checks.PARAMETERS, "parameters"),
         _code(
-            "import numpy as np\nfrom x import a, accuracy, check, claim, config, explore, math, plotting, plt, widgets",
+            "import math, plotting, widgets\nfrom x import a, accuracy, check, claim, config, explore, np, plt",
             "setup",
         ),
         _text(
@@ -248,13 +248,13 @@ FAULTS: list[tuple[str, Lesson, str]] = [
     ("core_stands_alone", add(_code("undefined_name")), "uses 'undefined_name'"),
     (
         "core_stands_alone",
-        add(_text("## 1.8 A · extra"), _code("a = 1"), _text("## 1.9 B · core"), _code("f = lambda: a")),
-        "the core alone: section '1.9 B · core' uses 'a'",
+        add(_text("## 1.8 A · extra"), _code("b = 1"), _text("## 1.9 B · core"), _code("f = lambda: b")),
+        "the core alone: section '1.9 B · core' uses 'b'",
     ),
     (
         "core_stands_alone",
-        add(_text("## 1.8 A · extra"), _code("a = 1"), _text("## 1.9 B · extra"), _code("print(a)")),
-        "the core with 1.9: section '1.9 B · extra' uses 'a'",
+        add(_text("## 1.8 A · extra"), _code("b = 1"), _text("## 1.9 B · extra"), _code("print(b)")),
+        "the core with 1.9: section '1.9 B · extra' uses 'b'",
     ),
     ("figures", swap("plotting.show(fig, alt=", "plt.show(", tag=""), "needs alt"),
     ("typed_numbers", add(_code('plotting.show(fig, "Right: 97.5 %")')), "typed into"),
