@@ -14,13 +14,7 @@ from lessons import TAGS, Cell, Lesson, argument, called, calls, constant_text, 
 from course_utils import widgets
 from course_utils.tools import colab, notebooks
 from course_utils.tools.notebooks import FOLDED
-
-PARAMETERS = """\
-profile: str = "fast"  # "fast": CPU, offline, minutes · "full": GPU, downloads MNIST, CIFAR-10, IMDB, BERT
-seed: int = 0  # every random choice follows from it
-device: str = "auto"  # "auto", "cpu", "cuda", "mps"
-overrides: dict = {}  # any value of the table below, e.g. {"cifar_epochs": 30}"""
-"""As DESIGN has it, cut to the length of a line: broken into two, papermill could not read its help text."""
+from course_utils.tools.skeleton import PARAMETERS
 
 FIRST = ("colab", "parameters", "setup")
 LONGEST_CELL = 25
