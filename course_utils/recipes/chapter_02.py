@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from course_utils import checkpoints, runtime, settings
+from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.data import assets
 from course_utils.data.augment import random_flip, shift_and_rotate
 from course_utils.data.batches import TensorBatches
@@ -36,7 +36,7 @@ def train_digit_cnn(
     """
     torch.manual_seed(seed)
     model = CNN(widths).to(device)
-    jitter = runtime.generator(seed + 1)
+    jitter = runtime.generator(seed + 1, device)
     change = partial(
         shift_and_rotate, generator=jitter, degrees=15, pixels=3, scale=0.1, fill=digits.background
     )
@@ -75,7 +75,7 @@ def picture_augmentation(
 
     See: chapter 02, "Project".
     """
-    jitter = runtime.generator(seed + 1)
+    jitter = runtime.generator(seed + 1, images.train.images.device)
     move = partial(shift_and_rotate, generator=jitter, fill=images.background)
     if name == "shifts":
         return partial(move, degrees=0, pixels=3)
@@ -111,7 +111,7 @@ def train_pictures(
     return model, history
 
 
-def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `02_drawn_digit`: the guide's CNN on changed digits, for about a minute."""
     config = settings.load("02", "fast", seed=seed, device="cpu")
     device = runtime.setup(config)
@@ -141,7 +141,7 @@ EMOJI_ARMS = (
 """What is compared for the emoji: (schedule, augmentation)."""
 
 
-def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `02_emoji`: four schedules and three augmentations with two seeds each, about five minutes.
 
     The split is the same for all; the arm with the best mean on the validation set is shipped, with its first
