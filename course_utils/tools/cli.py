@@ -121,6 +121,14 @@ def handouts(ctx: typer.Context, chapters: Chapters = None, profile: Profile = "
 
 
 @app.command()
+def new(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NN_NAME")]) -> None:
+    """Begin a chapter: write a notebook with what every chapter begins and ends with."""
+    from course_utils.tools import skeleton
+
+    typer.echo(f"wrote {skeleton.new(ctx.obj, name)}; CONTRIBUTING.md says how to go on")
+
+
+@app.command()
 def strip(ctx: typer.Context, chapters: Chapters = None) -> None:
     """Put notebooks into the form kept in git: only the compared outputs stay."""
     course: Course = ctx.obj
