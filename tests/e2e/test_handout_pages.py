@@ -293,6 +293,7 @@ def test_print(opened: Opened):
     hidden = f"{screen_only}.filter((e) => e.checkVisibility()).length"
     assert page.evaluate(hidden) == 0
     pages = _printed(page, SCREENSHOTS / f"{name}-print.pdf")
+    assert all(0 <= used <= 1 for used in pages)
     assert "learner" not in name or len(pages) <= MOST_PAGES
     # What may not break (a figure, a claim, an exercise) leaves less than half a page empty before it.
     assert [number for number, used in enumerate(pages[:-1], start=1) if used < 0.5] == []
@@ -308,7 +309,8 @@ def _printed(page: Page, target: Path) -> list[float]:
     command = ["pdftoppm", "-r", "50", "-gray", "-png", f"{target}", f"{target.with_suffix('')}"]
     subprocess.run(command, check=True, capture_output=True)
     drawn = (plt.imread(path) for path in sorted(target.parent.glob(f"{target.stem}-*.png")))
-    return [float(np.flatnonzero((image < 0.9).any(axis=1)).max(initial=0) / len(image)) for image in drawn]
+    inked = (np.flatnonzero(image.reshape(len(image), -1).min(axis=1) < 0.9) / len(image) for image in drawn)
+    return [float(rows.max(initial=0)) for rows in inked]
 
 
 @on(*PAGES)
