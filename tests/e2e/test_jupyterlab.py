@@ -144,19 +144,22 @@ def lesson(browser: Browser, lab: Lab, chapter: Path) -> Iterator[Page]:
     page.screenshot(path=SCREENSHOTS / f"lab-{chapter.name[:2]}-first.png")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    _wait_until_run(page, len(_code(lab.notebooks / chapter.name)))
+    _wait_until_run(page, _cells(lab.notebooks / chapter.name))
     page.screenshot(path=SCREENSHOTS / f"lab-{chapter.name[:2]}.png")
     yield page
     context.close()
     _shut_down(lab)
 
 
-def _code(path: Path) -> list[dict]:
-    return [cell for cell in _cells(path) if cell["cell_type"] == "code" and notebooks.source(cell).strip()]
+def _is_folded(cell: dict) -> bool:
+    return bool(set(notebooks.tags(cell)) & notebooks.FOLDED)
 
 
-def _wait_until_run(page: Page, count: int) -> None:
-    """Wait until every code cell has its number, or one has failed."""
+def _wait_until_run(page: Page, cells: list[dict]) -> None:
+    """Wait until every open code cell has its number, or one has failed; a folded one has no number to show."""
+    code = [
+        i for i, cell in enumerate(cells) if cell["cell_type"] == "code" and notebooks.source(cell).strip()
+    ]
     page.wait_for_function(
         """count => {
           const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map((e) => e.textContent);
@@ -164,9 +167,16 @@ def _wait_until_run(page: Page, count: int) -> None:
           const done = prompts.filter((text) => /\\d/.test(text)).length >= count;
           return failed || (done && !prompts.some((text) => text.includes("*")));
         }""",
-        arg=count,
+        arg=len([i for i in code if not _is_folded(cells[i])]),
         timeout=RUN_S * SECOND,
     )
+    if (
+        _is_folded(cells[code[-1]])
+        and not page.locator("[data-mime-type='application/vnd.jupyter.error']").count()
+    ):
+        expect(_cell(page, code[-1]).locator(".jp-OutputArea-output").first).to_be_visible(
+            timeout=RUN_S * SECOND
+        )
     expect(page.get_by_text(IDLE)).to_be_visible(timeout=ANSWER_S * SECOND)
 
 
@@ -206,9 +216,9 @@ def test_first_sight_is_the_lesson(lesson: Page):
 
 
 def test_what_is_folded_shows_its_output_only(lesson: Page, lab: Lab, chapter: Path):
-    """Plumbing, drawing and claims show no line of code; what they say and draw is there."""
+    """Plumbing, drawing and claims have no editor, at most their first line; what they say and draw is there."""
     cells = _cells(lab.notebooks / chapter.name)
-    folded = [i for i, c in enumerate(cells) if set(notebooks.tags(c)) & notebooks.FOLDED]
+    folded = [i for i, c in enumerate(cells) if _is_folded(c)]
     assert folded
     for index in folded:
         cell, source = _cell(lesson, index), notebooks.source(cells[index])
