@@ -11,9 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from course_utils import ROOT
+from course_utils import CHECKPOINTS
 
-FOLDER = ROOT / "data" / "checkpoints"
 LARGEST_BYTES = 2_000_000
 
 
@@ -21,7 +20,7 @@ class CheckpointError(RuntimeError):
     """A checkpoint that is not there, does not fit the model, or is too large to ship."""
 
 
-def save(model: nn.Module, name: str, story: dict[str, Any], *, folder: Path = FOLDER) -> Path:
+def save(model: nn.Module, name: str, story: dict[str, Any], *, folder: Path = CHECKPOINTS) -> Path:
     """Write a checkpoint under a temporary name and rename it.
 
     Args:
@@ -50,7 +49,7 @@ def save(model: nn.Module, name: str, story: dict[str, Any], *, folder: Path = F
     return path
 
 
-def load(model: nn.Module, name: str, *, folder: Path = FOLDER) -> dict[str, Any]:
+def load(model: nn.Module, name: str, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
     """Load a checkpoint into a model and return its story.
 
     Args:

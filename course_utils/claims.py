@@ -1,11 +1,12 @@
 """Claims: every number that a lesson teaches is measured, recorded and held to a bound.
 
-The bound stands in the lesson's cell. The band, what ≥ 5 seeds measured, stands in `notebooks/claims.json`
+The bound stands in the lesson's cell. The band, what many seeds measured, stands in `notebooks/claims.json`
 and is written by `course claims` only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import math
@@ -14,10 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from course_utils import ROOT
+from course_utils import CHECKPOINTS, ROOT
 
 MIME = "application/vnd.course.claim+json"
 FILE = ROOT / "notebooks" / "claims.json"
+KINDS = ("asserted", "shipped", "measured")
+MARKS = {"holds": "✓", "broken": "✗", "outside": "!", "recorded": "·"}
+
+Bound = float | Mapping[str, float] | None
 
 
 class BrokenClaim(AssertionError):
@@ -33,28 +38,34 @@ class Claim:
         text: The sentence that the value stands for.
         value: What this run measured.
         unit: Of the value, e.g. `"accuracy"`, `"points"`, `"s"`; empty for a plain number.
-        bound: In words, e.g. `"at least 0.85"`; empty for a measured quantity without one.
-        ok: Whether the value keeps the bound; always true where there is none.
-        kind: `"asserted"` or `"measured"` (time, memory, latency: recorded, never raised).
+        kind: `"asserted"`, `"shipped"` (one shipped file decides it) or `"measured"` (time, memory, latency).
+        bound: In words, e.g. `"at least 0.85"`; empty where this profile has none.
+        verdict: `"holds"`, `"broken"`, `"outside"` (settings were changed) or `"recorded"` (nothing to hold).
+        file: Of a shipped claim: the checkpoint's name and the first half of its SHA-256.
     """
 
     id: str
     text: str
     value: float
     unit: str
-    bound: str
-    ok: bool
     kind: str
+    bound: str
+    verdict: str
+    file: str = ""
 
-    def line(self, band: Mapping[str, Any] | None) -> str:
-        """Return the claim as one line of text: value, bound and band."""
-        parts = [f"{'✓' if self.ok else '✗'} {self.id}  {self.text}: {quantity(self.value, self.unit)}"]
-        if self.bound:
-            parts.append(f"bound: {self.bound}")
-        if band:
-            low, high = quantity(band["min"], ""), quantity(band["max"], "")
-            parts.append(f"our band: {low} to {high} over {band['n']} seeds")
-        return " · ".join(parts)
+    @property
+    def ok(self) -> bool:
+        """Whether nothing speaks against the claim in this run."""
+        return self.verdict in ("holds", "recorded")
+
+    def line(self) -> str:
+        """Return the claim as one quiet line: mark, id, sentence, value."""
+        return f"{MARKS[self.verdict]} {self.id}  {self.text}: {quantity(self.value, self.unit)}"
+
+    def record(self) -> dict[str, Any]:
+        """Return the claim as JSON can hold it; a value that is not finite becomes None."""
+        value = self.value if math.isfinite(self.value) else None
+        return {**vars(self), "value": value, "ok": self.ok}
 
 
 _made: dict[str, Claim] = {}  # the claims of this kernel, for the table at the chapter's end
@@ -73,12 +84,16 @@ def claim(
     value: float,
     *,
     unit: str = "",
-    at_least: float | None = None,
-    at_most: float | None = None,
-    equals: float | None = None,
+    at_least: Bound = None,
+    at_most: Bound = None,
+    equals: Bound = None,
     kind: str = "asserted",
+    file: str = "",
 ) -> None:
-    """Show a measured value with its bound and band, record it, and hold it to the bound.
+    """Show a measured value, record it, and hold it to its bound.
+
+    A bound is a number, or a table by profile such as `{"fast": 0.9, "full": 0.96}` where the data differ. In a
+    profile without a bound or without a band the value is recorded and nothing else.
 
     Args:
         id: Chapter and number, e.g. `"01.3"`.
@@ -88,44 +103,33 @@ def claim(
         at_least: The value must not be smaller.
         at_most: The value must not be larger.
         equals: The value must be exactly this (counts).
-        kind: `"asserted"`, or `"measured"` for time, memory and latency.
+        kind: `"asserted"`; `"shipped"` where one shipped file decides; `"measured"` for time, memory and latency.
+        file: Of a shipped claim, the checkpoint that decides, e.g. `"02_emoji"`.
 
     Raises:
-        BrokenClaim: If the bound is broken and `COURSE_STRICT=1` is set, in a profile that has a band.
-        ValueError: If an asserted claim has no bound or a measured one has one.
+        BrokenClaim: If the bound is broken and `COURSE_STRICT=1` is set (as under nbval).
+        ValueError: If kind, bound and file do not go together.
     """
     from IPython.display import display
 
-    bounds = {"at least": at_least, "at most": at_most, "exactly": equals}
-    given = {words: float(bound) for words, bound in bounds.items() if bound is not None}
-    if kind not in ("asserted", "measured") or (kind == "asserted") != bool(given):
-        raise ValueError(
-            f"claim {id}: an asserted claim needs a bound and a measured one has none; got {given}, {kind!r}"
-        )
-    value = float(value)
-    ok = _holds(value, given)
-    made = Claim(
-        id, text, value, unit, " and ".join(f"{w} {quantity(b, unit)}" for w, b in given.items()), ok, kind
-    )
-    _made[id] = made
-    band = _band(id)
-    record = {
-        "id": id,
-        "text": text,
-        "value": value if math.isfinite(value) else None,
-        "unit": unit,
-        "ok": ok,
-        "kind": kind,
-        "bound": made.bound,
-    }
-    display({MIME: record, "text/plain": made.line(band)}, raw=True)
-    if ok:
-        return
-    broken = f"claim {id} is broken: {text}: got {quantity(value, unit)}, expected {made.bound}"
-    if os.environ.get("COURSE_STRICT") == "1" and (_run["profile"] == "fast" or band):
-        raise BrokenClaim(broken)
-    changed = ", ".join(f"{name} = {new!r}" for name, new in _run["overrides"].items())
-    print(f"{broken}. You changed: {changed or 'nothing in the settings'}; profile {_run['profile']!r}.")
+    bounds: dict[str, Bound] = {"at least": at_least, "at most": at_most, "exactly": equals}
+    _check(id, kind, {words for words, bound in bounds.items() if bound is not None}, file)
+    given = {words: float(b) for words, bound in bounds.items() if (b := _of_profile(bound)) is not None}
+    verdict = _verdict(id, float(value), given)
+    in_words = " and ".join(f"{words} {quantity(bound, unit)}" for words, bound in given.items())
+    hash_ = f"{file} {_sha256(file)}" if file else ""
+    made = _made[id] = Claim(id, text, float(value), unit, kind, in_words, verdict, hash_)
+    display({MIME: made.record(), "text/plain": made.line()}, raw=True)
+    if verdict == "broken" and os.environ.get("COURSE_STRICT") == "1":
+        raise BrokenClaim(sentence(made.record()))
+    if not made.ok:
+        print(f"  {_outside()}; this run gave {quantity(made.value, unit)}, the bound is {in_words}.")
+
+
+def sentence(record: Mapping[str, Any]) -> str:
+    """Return what is wrong with a claim that does not hold, from its record."""
+    value = "no finite value" if record["value"] is None else quantity(record["value"], record["unit"])
+    return f"claim {record['id']} is broken: {record['text']}: got {value}, expected {record['bound']}"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -134,24 +138,33 @@ def quantity(value: float, unit: str) -> str:
     return f"{number} {unit}".strip()
 
 
+def bands(profile: str, chapter: str) -> dict[str, dict[str, Any]]:
+    """Return the measured bands of a chapter by claim, each with `n` seeds; empty where there are none.
+
+    Args:
+        profile: `"fast"` or `"full"`.
+        chapter: Two digits, e.g. `"01"`.
+    """
+    measured = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    found = measured.get(profile, {}).get(chapter, {"bands": {}})
+    return {id: {"n": found["n"], **band} for id, band in found["bands"].items()}
+
+
 class Summary:
     """All claims of the chapter so far, as one table."""
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
-        for made in _made.values():
-            band = _band(made.id)
-            measured = (
-                f"{quantity(band['min'], '')} … {quantity(band['max'], '')} ({band['n']} seeds)"
-                if band
-                else "–"
+        return [
+            (
+                made.id,
+                made.text,
+                quantity(made.value, made.unit),
+                made.bound or "–",
+                _band_in_words(made.id),
+                made.verdict,
             )
-            mark = "holds" if made.ok else "broken"
-            status = mark if made.kind == "asserted" else "recorded"
-            rows.append(
-                (made.id, made.text, quantity(made.value, made.unit), made.bound or "–", measured, status)
-            )
-        return rows
+            for made in _made.values()
+        ]
 
     def _repr_html_(self) -> str:
         names = ("claim", "what we measured", "this run", "bound", "our band", "verdict")
@@ -172,6 +185,27 @@ def summary() -> Summary:
     return Summary()
 
 
+def _check(id: str, kind: str, bounds: set[str], file: str) -> None:
+    """Refuse a claim whose parts do not go together."""
+    if kind not in KINDS or (kind != "measured") != bool(bounds) or (kind == "shipped") != bool(file):
+        raise ValueError(
+            f"claim {id}: an asserted claim needs a bound, a shipped one a bound and a file, a measured one neither; "
+            f"got kind {kind!r}, bounds {sorted(bounds)}, file {file!r}"
+        )
+
+
+def _of_profile(bound: Bound) -> float | None:
+    return bound.get(_run["profile"]) if isinstance(bound, Mapping) else bound
+
+
+def _verdict(id: str, value: float, given: Mapping[str, float]) -> str:
+    if not given or id not in bands(_run["profile"], id[:2]):
+        return "recorded"
+    if _holds(value, given):
+        return "holds"
+    return "outside" if _run["overrides"] else "broken"
+
+
 def _holds(value: float, given: Mapping[str, float]) -> bool:
     """Return whether the value keeps every bound; a value that is not finite never does."""
     keeps = {
@@ -182,8 +216,16 @@ def _holds(value: float, given: Mapping[str, float]) -> bool:
     return (not given or math.isfinite(value)) and all(keeps[words](bound) for words, bound in given.items())
 
 
-def _band(id: str) -> dict[str, Any] | None:
-    key = id if _run["profile"] == "fast" else f"{id}@{_run['profile']}"
-    bands = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    band: dict[str, Any] | None = bands.get(key)
-    return band
+def _outside() -> str:
+    changed = ", ".join(f"{name} = {new!r}" for name, new in _run["overrides"].items())
+    return f"outside the course's bound; you changed {changed or 'nothing in the settings'}"
+
+
+def _band_in_words(id: str) -> str:
+    band = bands(_run["profile"], id[:2]).get(id)
+    return f"{quantity(band['low'], '')} … {quantity(band['high'], '')} ({band['n']} runs)" if band else "–"
+
+
+def _sha256(name: str) -> str:
+    """Return the first half of the SHA-256 of a shipped checkpoint."""
+    return hashlib.sha256((CHECKPOINTS / f"{name}.safetensors").read_bytes()).hexdigest()[:32]

@@ -48,20 +48,30 @@ class Epoch:
     seconds: float
 
 
-def batch_sums(loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return (sum of losses, number correct, number of examples) of one batch, shape (3,), on its device.
+def count_correct(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return how many answers are right, shape (), on their device; NaN where targets are not classes.
 
     Args:
-        loss: The mean loss of the batch, shape ().
         logits: Shape (N, classes), or (N, ...) for targets that are not classes.
         targets: Class indices, int64, shape (N,); floating point for regression.
     """
-    count = torch.tensor(float(len(targets)), device=loss.device)
     if targets.is_floating_point():
-        correct = torch.full_like(count, torch.nan)
-    else:
-        correct = (logits.argmax(dim=1) == targets).sum()
-    return torch.stack([loss.detach() * count, correct, count])
+        return logits.new_full((), torch.nan)
+    return (logits.argmax(dim=1) == targets).count_nonzero()
+
+
+def mean_metrics(sums: torch.Tensor, count: int) -> Metrics:
+    """Turn (sum of losses, number of right answers), shape (2,), over so many examples into means.
+
+    Raises:
+        ValueError: If there was no example.
+    """
+    if count == 0:
+        raise ValueError(
+            "got no batch, expected at least one: is the data set empty, or a generator used up?"
+        )
+    loss_sum, correct = sums.tolist()  # the one host sync of the epoch
+    return Metrics(loss_sum / count, correct / count)
 
 
 def train_one_epoch(
@@ -85,7 +95,8 @@ def train_one_epoch(
     """
     device = next(model.parameters()).device
     model.train()
-    sums = torch.zeros(3, device=device)
+    loss_sum, correct = sums = torch.zeros(2, device=device)  # two views of one tensor
+    count = 0
     for inputs, targets in batches:
         inputs, targets = inputs.to(device), targets.to(device)
         logits = model(inputs)
@@ -93,8 +104,10 @@ def train_one_epoch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        sums += batch_sums(loss, logits, targets)
-    return mean_metrics(sums)
+        loss_sum += loss.detach() * len(targets)
+        correct += count_correct(logits, targets)
+        count += len(targets)
+    return mean_metrics(sums, count)
 
 
 @torch.inference_mode()
@@ -116,26 +129,15 @@ def evaluate(model: nn.Module, batches: Batches, loss_fn: LossFn) -> Metrics:
     """
     device = next(model.parameters()).device
     model.eval()
-    sums = torch.zeros(3, device=device)
+    loss_sum, correct = sums = torch.zeros(2, device=device)  # two views of one tensor
+    count = 0
     for inputs, targets in batches:
         inputs, targets = inputs.to(device), targets.to(device)
         logits = model(inputs)
-        sums += batch_sums(loss_fn(logits, targets), logits, targets)
-    return mean_metrics(sums)
-
-
-def mean_metrics(sums: torch.Tensor) -> Metrics:
-    """Turn (sum of losses, number correct, number of examples), shape (3,), into means.
-
-    Raises:
-        ValueError: If the number of examples is zero.
-    """
-    loss_sum, correct, count = sums.tolist()  # the one host sync of the epoch
-    if count == 0:
-        raise ValueError(
-            "got no batch, expected at least one: is the data set empty, or a generator used up?"
-        )
-    return Metrics(loss_sum / count, correct / count)
+        loss_sum += loss_fn(logits, targets) * len(targets)
+        correct += count_correct(logits, targets)
+        count += len(targets)
+    return mean_metrics(sums, count)
 
 
 def fit(

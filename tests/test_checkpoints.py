@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from course_utils import checkpoints, runtime, settings
+from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.checkpoints import CheckpointError
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
@@ -57,7 +57,7 @@ MEASURES = {
 
 
 def test_every_shipped_checkpoint_is_measured_here():
-    assert {file.stem for file in checkpoints.FOLDER.glob("*.safetensors")} == set(MEASURES)
+    assert {file.stem for file in CHECKPOINTS.glob("*.safetensors")} == set(MEASURES)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -68,7 +68,7 @@ def test_a_shipped_checkpoint_reaches_the_numbers_of_its_story(name):
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_a_shipped_checkpoint_is_small_and_tells_how_it_was_made(name):
-    path = checkpoints.FOLDER / f"{name}.safetensors"
+    path = CHECKPOINTS / f"{name}.safetensors"
     assert path.stat().st_size <= checkpoints.LARGEST_BYTES
     assert all(weight.isfinite().all() for weight in load_file(path).values())
     story, _ = MEASURES[name](name)
@@ -189,7 +189,7 @@ def test_recipes_are_of_chapters_and_an_unknown_one_is_refused(monkeypatch, tmp_
         recipes.main(["01", "99"])
     assert made == []
     recipes.main(["02"])
-    assert made == [("02", {"seed": 0, "folder": checkpoints.FOLDER})]
+    assert made == [("02", {"seed": 0, "folder": CHECKPOINTS})]
     made.clear()
     (tmp_path / "01_x.safetensors").touch()  # what is there of another seed is not made twice
     recipes.main(["--seed", "3", "--folder", str(tmp_path)])

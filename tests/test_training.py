@@ -188,7 +188,7 @@ def test_targets_that_are_no_classes_have_no_accuracy():
 
 
 def test_the_means_are_the_sums_over_the_count():
-    assert mean_metrics(torch.tensor([6.0, 3.0, 4.0])) == (1.5, 0.75)
+    assert mean_metrics(torch.tensor([6.0, 3.0]), 4) == (1.5, 0.75)
 
 
 def test_training_does_not_keep_the_graph():

@@ -19,7 +19,7 @@ def shift_and_rotate(
 
     Args:
         images: Shape (N, C, H, W), floating point.
-        generator: A CPU generator that decides the amounts.
+        generator: Decides the amounts; best on the device of the images.
         degrees: Largest rotation to either side.
         pixels: Largest shift along each axis.
         scale: Largest relative change of size, e.g. 0.1 for 10 % to either side.
@@ -31,7 +31,8 @@ def shift_and_rotate(
     See: chapter 01, "Draw a digit".
     """
     count, _, height, width = images.shape
-    amounts = (2 * torch.rand(4, count, generator=generator) - 1).to(images.device)  # each in [-1, 1]
+    amounts = torch.rand(4, count, generator=generator, device=generator.device).to(images.device)
+    amounts = 2 * amounts - 1  # each in [-1, 1]
     angle = amounts[0] * math.radians(degrees)
     size = 1 + amounts[3] * scale
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
@@ -64,9 +65,10 @@ def random_flip(images: torch.Tensor, *, generator: torch.Generator) -> torch.Te
 
     Args:
         images: Shape (N, C, H, W).
-        generator: A CPU generator that decides which.
+        generator: Decides which; best on the device of the images.
 
     See: chapter 02, "Project".
     """
-    mirrored = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    chances = torch.rand(len(images), generator=generator, device=generator.device)
+    mirrored = (chances < 0.5).to(images.device)
     return torch.where(mirrored[:, None, None, None], images.flip(-1), images)

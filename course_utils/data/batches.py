@@ -51,7 +51,7 @@ class TensorBatches:
         """Yield (inputs, targets) batch by batch."""
         order = torch.arange(len(self.inputs))
         if self.generator is not None:
-            order = torch.randperm(len(self.inputs), generator=self.generator)
+            order = torch.randperm(len(self.inputs), generator=self.generator, device=self.generator.device)
         order = order.to(self.inputs.device)
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]

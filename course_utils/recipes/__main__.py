@@ -4,8 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from course_utils import checkpoints
-from course_utils.checkpoints import FOLDER
+from course_utils import CHECKPOINTS
 
 CHAPTERS = tuple(sorted(file.stem[-2:] for file in Path(__file__).parent.glob("chapter_[0-9][0-9].py")))
 
@@ -21,13 +20,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("chapters", nargs="*", help=f"of {', '.join(CHAPTERS)}; all if none is named")
     parser.add_argument("--seed", type=int, default=0, help="0 makes what is shipped; others show the spread")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where they go")
+    parser.add_argument("--folder", type=Path, default=CHECKPOINTS, help="where they go")
     given = parser.parse_args(arguments)
-    if unknown := sorted(set(given.chapters) - set(CHAPTERS)):
+    wanted = [chapter.zfill(2) for chapter in given.chapters]
+    if unknown := sorted(set(wanted) - set(CHAPTERS)):
         raise SystemExit(f"no checkpoints for {', '.join(unknown)}; there are some for {', '.join(CHAPTERS)}")
-    for chapter in given.chapters or CHAPTERS:
+    for chapter in wanted or CHAPTERS:
         for name, make in importlib.import_module(f"course_utils.recipes.chapter_{chapter}").MAKERS.items():
-            if given.folder == checkpoints.FOLDER or not (given.folder / f"{name}.safetensors").exists():
+            if given.folder == CHECKPOINTS or not (given.folder / f"{name}.safetensors").exists():
                 make(seed=given.seed, folder=given.folder)
 
 

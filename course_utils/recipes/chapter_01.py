@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_utils import checkpoints, runtime, settings
+from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.data import assets
 from course_utils.data.augment import shift_and_rotate
 from course_utils.data.batches import TensorBatches
@@ -24,7 +24,7 @@ def train_drawn_digit(
     """
     torch.manual_seed(seed)
     model = SimpleNN().to(device)
-    shuffle, jitter = runtime.generator(seed), runtime.generator(seed + 1)
+    shuffle, jitter = runtime.generator(seed), runtime.generator(seed + 1, device)
     augment = partial(
         shift_and_rotate, generator=jitter, degrees=15, pixels=3, scale=0.1, fill=digits.background
     )
@@ -35,7 +35,7 @@ def train_drawn_digit(
     return model, history
 
 
-def make_drawn_digit(epochs: int = 200, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_drawn_digit(epochs: int = 200, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `01_drawn_digit`: the drawn-digit network, trained on the 5,000 digits for about 25 s."""
     config = settings.load("01", "fast", seed=seed, device="cpu")
     device = runtime.setup(config)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from course_utils import checkpoints, runtime, settings
+from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.data import assets
 from course_utils.data.augment import random_flip, shift_and_rotate
 from course_utils.data.batches import TensorBatches
@@ -30,6 +30,7 @@ def train_digit_cnn(
     device: torch.device,
     augmented: bool,
     degrees: float = 15,
+    learning_rate: float = 1e-3,
 ) -> tuple[CNN, list[Epoch]]:
     """Train the small CNN on digits, as they are or moved, turned and scaled anew in every epoch.
 
@@ -37,14 +38,14 @@ def train_digit_cnn(
     """
     torch.manual_seed(seed)
     model = CNN(widths).to(device)
-    jitter = runtime.generator(seed + 1)
+    jitter = runtime.generator(seed + 1, device)
     change = partial(
         shift_and_rotate, generator=jitter, degrees=degrees, pixels=3, scale=0.1, fill=digits.background
     )
     shuffle = runtime.generator(seed)
     train = TensorBatches(*digits.train, 64, generator=shuffle, augment=change if augmented else None)
     validation = TensorBatches(*digits.validation, 1000)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     history = fit(model, train, validation, nn.CrossEntropyLoss(), optimizer, epochs=epochs)
     return model, history
 
@@ -76,7 +77,7 @@ def picture_augmentation(
 
     See: chapter 02, "Project".
     """
-    jitter = runtime.generator(seed + 1)
+    jitter = runtime.generator(seed + 1, images.train.images.device)
     move = partial(shift_and_rotate, generator=jitter, fill=images.background)
     if name == "shifts":
         return partial(move, degrees=0, pixels=3)
@@ -112,7 +113,7 @@ def train_pictures(
     return model, history
 
 
-def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `02_drawn_digit`: the small CNN on changed digits, for about a minute."""
     config = settings.load("02", "fast", seed=seed, device="cpu")
     device = runtime.setup(config)
@@ -142,7 +143,7 @@ EMOJI_ARMS = (
 """What is compared for the emoji: (schedule, augmentation)."""
 
 
-def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `02_emoji`: four schedules and three augmentations with two seeds each, about five minutes.
 
     The split is the same for all; the arm with the best mean on the validation set is shipped, with its first

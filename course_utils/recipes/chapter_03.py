@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_utils import checkpoints, runtime, settings
+from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.data import assets
 from course_utils.data.text import Reviews, build_char_vocab, encode_characters, load_reviews
 from course_utils.models.recurrent import CharLSTM
@@ -88,7 +88,7 @@ def bits_per_character(model: CharLSTM, stream: torch.Tensor, *, streams: int = 
     return float(loss) / math.log(2)
 
 
-def make_char_lstm(steps: int = 1200, *, seed: int = 0, folder: Path = checkpoints.FOLDER) -> None:
+def make_char_lstm(steps: int = 1200, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
     """Make `03_characters`: the character model, trained on the film reviews for about six minutes."""
     config = settings.load("03", "fast", seed=seed, device="cpu")
     device = runtime.setup(config)

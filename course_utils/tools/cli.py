@@ -16,9 +16,10 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from course_utils import ROOT
-from course_utils.tools import bands, notebooks
+from course_utils.tools import bands, notebooks, sweep
 from course_utils.tools.execution import report
 from course_utils.tools.execution import run as runner
+from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.plan import Job, plan
 from course_utils.tools.execution.watch import Stopped, stoppable
 from course_utils.tools.tree import Course, CourseError, rename
@@ -67,11 +68,13 @@ def run(
     set_: Settings = None,
     jobs: Jobs = 0,
     force: Force = False,
+    core: Annotated[bool, typer.Option("--core", help="Only set-up and core sections.")] = False,
     cell_timeout: CellTimeout = 300,
 ) -> None:
     """Execute chapters; those that passed and are unchanged are skipped."""
     changes: dict[str, Any] = {"seed": seed, "device": device, "overrides": parse_overrides(set_ or [])}
-    planned = plan(ctx.obj, chapters or (), profile=profile, cell_timeout=cell_timeout, **changes)
+    way = Way(core=core)
+    planned = plan(ctx.obj, chapters or (), way=way, profile=profile, cell_timeout=cell_timeout, **changes)
     if any(end.state == "failed" for end in _follow(planned, jobs, force=force)):
         raise typer.Exit(1)
 
@@ -80,22 +83,29 @@ def run(
 def claims(
     ctx: typer.Context,
     chapters: Chapters = None,
-    seeds: Annotated[int, typer.Option(help=f"How many, at least {bands.MIN_SEEDS}.")] = bands.MIN_SEEDS,
+    seeds: Annotated[
+        str, typer.Option(metavar="FIRST-LAST", help="Which seeds.")
+    ] = f"0-{bands.MIN_SEEDS - 1}",
+    check: Annotated[bool, typer.Option("--check", help="Only hold the bounds to these seeds.")] = False,
     profile: Profile = "fast",
+    device: Device = "auto",
     jobs: Jobs = 0,
     cell_timeout: CellTimeout = 300,
 ) -> None:
-    """Measure the bands of the claims again and write notebooks/claims.json."""
+    """Measure the bands of the claims again and write notebooks/claims.json; a stopped one goes on where it was."""
     course: Course = ctx.obj
-    if seeds < bands.MIN_SEEDS:
-        raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {seeds}")
-    options: dict[str, Any] = {"profile": profile, "cell_timeout": cell_timeout, "relaxed": True}
-    planned = [job for seed in range(seeds) for job in plan(course, chapters or (), seed=seed, **options)]
-    ends = _follow(planned, jobs)
-    if any(end.state == "failed" for end in ends):
+    options: dict[str, Any] = {"profile": profile, "device": device, "cell_timeout": cell_timeout}
+    ends = _follow(sweep.jobs(course, chapters or (), seeds, check=check, **options), jobs)
+    failed = sum(end.state == "failed" for end in ends)
+    if check:
+        typer.echo(f"{len(ends) - failed} of {len(ends)} chapter runs kept every bound")
+        raise typer.Exit(failed > 0)
+    if failed:
         raise CourseError(f"nothing was written to {course.claims}: a run failed", 1)
     bands.update(course.claims, [end.record for end in ends if end.record])
     typer.echo(f"wrote {course.claims}")
+    for problem in sweep.problems(course, chapters or (), profile):
+        typer.echo(problem)
 
 
 @app.command()
@@ -155,11 +165,10 @@ def lab(ctx: typer.Context) -> None:
     _hand_over("jupyterlab", ctx.args, cwd=ctx.obj.notebooks)
 
 
-@app.command()
-def checkpoints(ctx: typer.Context, chapters: Chapters = None) -> None:
-    """Make the shipped checkpoints again."""
-    named = ctx.obj.find(chapters) if chapters else []
-    _hand_over("course_utils.recipes", [chapter.number for chapter in named])
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def checkpoints(ctx: typer.Context) -> None:
+    """Make the shipped checkpoints again: `course checkpoints 01`; with --seed and --folder, others for comparison."""
+    _hand_over("course_utils.recipes", ctx.args)
 
 
 def _hand_over(module: str, arguments: list[str], cwd: Path | None = None) -> NoReturn:

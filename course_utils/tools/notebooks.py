@@ -6,16 +6,18 @@ Notebooks are plain dictionaries here, as JSON has them: nbformat is loaded only
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-from course_utils.claims import MIME
 from course_utils.tools.tree import CourseError
 
 Notebook = dict[str, Any]
 KEPT = {"nbval-check-output", "keep_output"}
+FOLDED = {"colab", "setup", "claim", "check", "widget", "hide-input"}
+"""Tags of cells whose code is out of the learner's way: plumbing, drawing, bookkeeping."""
+WORDS_A_MINUTE, EXERCISE_MINUTES = 200, 5
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -68,15 +70,49 @@ def code_cells(notebook: Notebook) -> list[dict[str, Any]]:
     return [cell for cell in cells if "injected-parameters" not in tags(cell)]
 
 
-def cell_sha256(cell: dict[str, Any]) -> str:
-    """Return the hash by which a band knows the cell that it was measured with."""
-    return hashlib.sha256(source(cell).encode()).hexdigest()
+def sections(notebook: Notebook) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the chapter's sections: the heading (`"1.3 What a neuron is · core"`) and its cells.
+
+    The first section, without a heading, is the introduction with the set-up. A Markdown cell that holds several
+    headings is cut.
+    """
+    found: list[tuple[str, list[dict[str, Any]]]] = [("", [])]
+    for cell in notebook["cells"]:
+        parts = (
+            re.split(r"^(?=## )", source(cell), flags=re.MULTILINE) if cell["cell_type"] == "markdown" else []
+        )
+        for part in parts or [source(cell)]:
+            if parts and part.startswith("## "):
+                found.append((part.partition("\n")[0].removeprefix("## ").strip(), []))
+            if part.strip():
+                found[-1][1].append({**cell, "source": part})
+    return found
 
 
-def claim_records(notebook: Notebook) -> list[dict[str, Any]]:
-    """Return what the claims of an executed notebook recorded, each with `cell_sha256`."""
-    found = [(cell, output.get("data", {})) for cell in code_cells(notebook) for output in cell["outputs"]]
-    return [{**data[MIME], "cell_sha256": cell_sha256(cell)} for cell, data in found if MIME in data]
+def is_extra(heading: str) -> bool:
+    """Return whether a section may be left out."""
+    return heading.endswith("· extra")
+
+
+def core(notebook: Notebook) -> Notebook:
+    """Return a notebook without its extra sections."""
+    kept = [cell for heading, cells in sections(notebook) if not is_extra(heading) for cell in cells]
+    numbered = [{**cell, "id": f"core-{number}"} for number, cell in enumerate(kept)]
+    return {**notebook, "cells": numbered}
+
+
+def minutes(notebook: Notebook) -> tuple[float, float]:
+    """Return how long a learner takes by count, for the core and for all: words, open code cells, exercises."""
+    times = [(heading, sum(map(_cell_minutes, cells))) for heading, cells in sections(notebook)]
+    return sum(time for heading, time in times if not is_extra(heading)), sum(time for _, time in times)
+
+
+def _cell_minutes(cell: dict[str, Any]) -> float:
+    if cell["cell_type"] == "markdown":
+        return len(source(cell).split()) / WORDS_A_MINUTE
+    if "exercise" in tags(cell):
+        return EXERCISE_MINUTES
+    return float(cell["cell_type"] == "code" and not FOLDED & set(tags(cell)))
 
 
 def stderr_records(notebook: Notebook) -> list[dict[str, Any]]:
@@ -91,7 +127,7 @@ def stderr_records(notebook: Notebook) -> list[dict[str, Any]]:
 
 
 def strip(notebook: Notebook, executed: Notebook | None = None) -> Notebook:
-    """Return a notebook in git form: outputs of kept cells only, tags as the only metadata.
+    """Return a notebook in git form: outputs of kept cells only, tags and folding as the only metadata.
 
     Args:
         notebook: The lesson.
@@ -167,7 +203,8 @@ def _canonical(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _stripped_cell(cell: dict[str, Any], outputs: list[dict[str, Any]] | None) -> dict[str, Any]:
     bare: dict[str, Any] = {key: cell[key] for key in ("cell_type", "id", "attachments") if key in cell}
-    bare |= {"metadata": {"tags": tags(cell)} if tags(cell) else {}, "source": source(cell)}
+    folded = {"jupyter": {"source_hidden": True}} if FOLDED & set(tags(cell)) else {}
+    bare |= {"metadata": folded | ({"tags": tags(cell)} if tags(cell) else {}), "source": source(cell)}
     if cell["cell_type"] == "code":
         bare |= {"outputs": outputs or [], "execution_count": None if outputs is None else 1}
     return bare

@@ -100,8 +100,13 @@ class Course:
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON so that a reader finds the old file or the new one, never a half."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that a reader finds the old file or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
     temporary.write_text(text, encoding="utf-8", newline="\n")
     temporary.replace(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,29 @@ from course_utils.tools import colab, notebooks
 from course_utils.tools.tree import Chapter, Course
 
 
-def key(course: Course, chapter: Chapter, settings: Settings, *, strict: bool) -> str:
+@dataclass(frozen=True)
+class Way:
+    """How a chapter is run; the values here are those of the usual run.
+
+    Args:
+        strict: A broken claim fails the run, after its last cell.
+        core: Only set-up and core sections.
+        checkpoints: Where shipped files are read from instead, to measure what re-making them changes.
+    """
+
+    strict: bool = True
+    core: bool = False
+    checkpoints: Path | None = None
+
+
+def key(course: Course, chapter: Chapter, settings: Settings, way: Way) -> str:
     """Return the skip key of a run: equal keys mean equal results.
 
     Args:
         course: Where the chapter stands.
         chapter: The lesson.
         settings: All values of the run, with seed, device and overrides.
-        strict: Whether a broken claim fails the run.
+        way: How it is run.
     """
     cells = notebooks.read(chapter.path)["cells"]
     return digest(
@@ -31,9 +47,16 @@ def key(course: Course, chapter: Chapter, settings: Settings, *, strict: bool) -
             "package": _files(course.root / "course_utils", skip="tools"),
             "settings": dict(settings.values),
             "assets": _assets(course, chapter.number),
-            "checkpoints": _files(course.root / "data" / "checkpoints", f"{chapter.number}_*"),
-            "claims": claims_of(course, chapter.number),
-            "run": [settings.profile, settings.seed, settings.device, dict(settings.overrides), strict],
+            "checkpoints": _files(way.checkpoints or course.root / "data" / "checkpoints"),
+            "claims": bands_of(course, settings.profile, chapter.number) if way.strict else None,
+            "run": [
+                settings.profile,
+                settings.seed,
+                settings.device,
+                dict(settings.overrides),
+                way.strict,
+                way.core,
+            ],
             "versions": versions(),
         }
     )
@@ -44,17 +67,20 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def folder(settings: Settings, *, strict: bool) -> str:
+def folder(settings: Settings, way: Way) -> str:
     """Return the name of the folder for a run: the profile, with a hash where it is not the usual run."""
-    own = [settings.seed, settings.device, dict(settings.overrides)]
-    usual = strict and own == [0, "auto", {}]
-    return settings.profile if usual else f"{settings.profile}-{digest([*own, strict])[:8]}"
+    own = [settings.seed, settings.device, dict(settings.overrides), *vars(way).values()]
+    usual = own == [0, "auto", {}, *vars(Way()).values()]
+    return settings.profile if usual else f"{settings.profile}-{digest(own)[:8]}"
 
 
-def claims_of(course: Course, number: str) -> dict[str, Any]:
-    """Return the bands of a chapter's claims."""
-    bands = json.loads(course.claims.read_text(encoding="utf-8")) if course.claims.exists() else {}
-    return {id: band for id, band in bands.items() if id.startswith(f"{number}.")}
+def bands_of(course: Course, profile: str, number: str) -> dict[str, Any]:
+    """Return the bands of a chapter's claims in a profile, by claim, each with its number of runs `n`."""
+    known = json.loads(course.claims.read_text(encoding="utf-8")) if course.claims.exists() else {}
+    found = known.get(profile, {}).get(number, {"bands": {}})
+    return {
+        id: {"n": found["n"], "date": found["made"]["date"], **band} for id, band in found["bands"].items()
+    }
 
 
 def versions() -> dict[str, str]:

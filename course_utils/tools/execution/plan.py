@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from course_utils.settings import Settings, SettingsError, load
+from course_utils.tools import notebooks
 from course_utils.tools.execution import keys, records
+from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.records import Record
 from course_utils.tools.tree import Chapter, Course, CourseError
 
@@ -21,7 +24,7 @@ class Job:
         course: Where the chapter stands.
         chapter: The lesson.
         settings: All its values, with profile, seed, device and overrides.
-        strict: Whether a broken claim fails the run.
+        way: Strictly or not, whole or its core, with which shipped files.
         cell_timeout: Seconds that one cell may take.
         key: The skip key.
     """
@@ -29,7 +32,7 @@ class Job:
     course: Course
     chapter: Chapter
     settings: Settings
-    strict: bool
+    way: Way
     cell_timeout: int
     key: str
 
@@ -41,7 +44,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where the executed notebook, its record and its log go."""
-        return self.course.runs / keys.folder(self.settings, strict=self.strict)
+        return self.course.runs / keys.folder(self.settings, self.way)
 
     @property
     def output(self) -> Path:
@@ -68,7 +71,7 @@ def plan(
     course: Course,
     names: Iterable[str] = (),
     *,
-    relaxed: bool = False,
+    way: Way = Way(),  # noqa: B008 - frozen
     cell_timeout: int = 300,
     **run: Any,  # noqa: ANN401
 ) -> list[Job]:
@@ -77,7 +80,7 @@ def plan(
     Args:
         course: Where the chapters stand.
         names: The chapters; all of them if empty.
-        relaxed: Let broken claims pass, as for measuring bands; changed settings always do.
+        way: How; with changed settings a run is never strict.
         cell_timeout: Seconds that one cell may take.
         run: `profile`, `seed`, `device` and `overrides`, as `settings.load` takes them.
 
@@ -90,9 +93,9 @@ def plan(
             settings = load(chapter.number, **run, file=course.profiles)
         except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
-        strict = not relaxed and not settings.overrides
-        key = keys.key(course, chapter, settings, strict=strict)
-        jobs.append(Job(course, chapter, settings, strict, cell_timeout, key))
+        own = replace(way, strict=way.strict and not settings.overrides)
+        key = keys.key(course, chapter, settings, own)
+        jobs.append(Job(course, chapter, settings, own, cell_timeout, key))
     return jobs
 
 
@@ -106,15 +109,19 @@ def unchanged(job: Job) -> Record | None:
 def environment(job: Job, base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a worker: what would change a number is set or removed."""
     env = {**base, "JUPYTER_PREFER_ENV_PATH": "1", "PYTHONHASHSEED": "0"}
-    env.pop("COURSE_STRICT", None)
+    env.pop("COURSE_STRICT", None)  # a run makes all its claims and is judged after its last cell
+    if job.way.checkpoints:
+        env["COURSE_CHECKPOINTS"] = str(job.way.checkpoints)
     if job.settings.profile == "fast":
         env["OMP_NUM_THREADS"] = "1"
-    if job.strict:
-        env["COURSE_STRICT"] = "1"
     return env
 
 
 def spec(job: Job, folder: str) -> dict[str, Any]:
     """Return what a worker is told: the job, and the folder into which it writes."""
-    places = {"input": str(job.chapter.path), "cwd": str(job.course.notebooks), "folder": folder}
+    source = job.chapter.path
+    if job.way.core:
+        source = Path(folder, "core.ipynb")
+        source.write_text(json.dumps(notebooks.core(notebooks.read(job.chapter.path))), encoding="utf-8")
+    places = {"input": str(source), "cwd": str(job.course.notebooks), "folder": folder}
     return {**places, "parameters": job.parameters, "cell_timeout": job.cell_timeout}

@@ -15,8 +15,8 @@ class Failure:
     """Where and why a chapter failed.
 
     Args:
-        cell: Number of the code cell, as `In [7]` shows it in the executed notebook; 0 before the first.
-        line: The first line of that cell.
+        cell: Number of the code cell, as `In [7]` shows it in the executed notebook; 0 if it is none of them.
+        line: The first line of that cell, or when it happened; empty before the first cell.
         error: What went wrong.
     """
 
@@ -80,8 +80,14 @@ class Record:
 
     @property
     def broken(self) -> list[str]:
-        """The claims outside their bound."""
+        """The claims outside their bound, also where settings were changed."""
         return [claim["id"] for claim in self.claims if not claim["ok"]]
+
+    @property
+    def recorded(self) -> list[str]:
+        """The claims that this profile has no bound or no band for."""
+        found = [claim for claim in self.claims if claim["kind"] != "measured"]
+        return [claim["id"] for claim in found if claim["verdict"] == "recorded"]
 
 
 def read(path: Path) -> Record | None:

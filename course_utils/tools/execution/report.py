@@ -13,6 +13,8 @@ from course_utils.tools.execution.plan import Job
 from course_utils.tools.execution.records import Record
 from course_utils.tools.execution.run import Progress
 
+SHOWN = 12
+"""Up to so many runs the live table has a row for each; of more it shows those at work."""
 STYLES = {"passed": "green", "unchanged": "green", "failed": "bold red", "running": "cyan", "waiting": "dim"}
 
 
@@ -30,10 +32,16 @@ def follow(jobs: list[Job], events: Iterable[Progress], console: Console) -> lis
             changed = now[label(event.job)].state != event.state
             now[label(event.job)] = event
             if console.is_terminal:
-                live.update(table(now.values()))
+                live.update(table(now.values() if len(now) <= SHOWN else _at_work(now.values())))
             elif changed:
-                console.print(f"{label(event.job)}: {event.state}", highlight=False)
+                done = sum(each.record is not None for each in now.values())
+                count = f" ({done} of {len(now)})" if len(now) > SHOWN else ""
+                console.print(f"{label(event.job)}: {event.state}{count}", highlight=False)
     return list(now.values())
+
+
+def _at_work(states: Iterable[Progress]) -> list[Progress]:
+    return [now for now in states if now.state in ("running", "failed")]
 
 
 def label(job: Job) -> str:
@@ -63,7 +71,15 @@ def notes(end: Progress) -> list[str]:
     record, name = end.record, label(end.job)
     if not record:
         return []
-    found = [f"{name}: broken claims: {', '.join(record.broken)}"] if record.broken else []
+    found = []
+    if record.broken and record.overrides:
+        words = ", ".join(f"{setting} = {value!r}" for setting, value in record.overrides.items())
+        found.append(f"{name}: outside the course's bounds: {', '.join(record.broken)}; you changed {words}")
+    if record.recorded:
+        found.append(
+            f"{name}: {len(record.recorded)} claims were recorded and held to nothing: profile {record.profile!r} "
+            f"has no band for them; `course claims {record.chapter[:2]} --profile {record.profile}` makes them"
+        )
     for stream in record.stderr:
         first = stream["text"].strip().partition("\n")[0][:200]
         found.append(f"{name}: cell {stream['cell']} wrote to stderr: {first}")
@@ -75,7 +91,9 @@ def _failure(job: Job, record: Record) -> list[str]:
     failure = record.failure
     if not failure:
         return []
-    where = f"cell {failure.cell}: {failure.line}" if failure.cell else "before its first cell"
+    where = (
+        f"in cell {failure.cell}: {failure.line}" if failure.cell else failure.line or "before its first cell"
+    )
     look = job.folder / record.output if record.output else job.log
-    lines = [f"{label(job)} failed in {where}", *failure.error.splitlines(), f"see {look}"]
+    lines = [f"{label(job)} failed {where}", *failure.error.splitlines(), f"see {look}"]
     return ["[red]" + escape("\n  ".join(lines))]

@@ -18,7 +18,8 @@ from typing import Any
 
 import psutil
 
-from course_utils.tools import notebooks
+from course_utils.claims import sentence
+from course_utils.tools import bounds, notebooks
 from course_utils.tools.execution import keys, records
 from course_utils.tools.execution.plan import Job, environment, spec, unchanged
 from course_utils.tools.execution.records import Failure, Record
@@ -124,20 +125,23 @@ def _start(job: Job) -> _Task:
 def _finish(task: _Task) -> Progress:
     """Put the notebook of a worker that ended in place, keep its record, and clear up."""
     end, job, failure = task.look(), task.job, _failure(task)
-    output = _put_in_place(job, Path(task.folder.name, "notebook.ipynb"), failed=failure is not None)
-    notebook = notebooks.read(output) if output else {"cells": []}
+    written = Path(task.folder.name, "notebook.ipynb")
+    notebook = notebooks.read(written) if written.exists() else {"cells": []}
+    made = bounds.claim_records(notebook)
+    failure = failure or (_broken(made) if job.way.strict else None)
+    output = _put_in_place(job, written, failed=failure is not None)
     record = Record(
         chapter=job.chapter.name,
         key=job.key,
         status="failed" if failure else "passed",
         **job.parameters,
-        strict=job.strict,
+        strict=job.way.strict,
         cells=end.total,
         cells_done=end.done,
         cpu_s=round(max(sum(task.tree.cpu_s.values()), task.seen.get("cpu_s", 0.0)), 2),
         wall_s=round(end.elapsed_s, 2),
         peak_bytes=task.tree.peak_bytes,
-        claims=notebooks.claim_records(notebook),
+        claims=made,
         stderr=notebooks.stderr_records(notebook),
         failure=failure,
         output=output.name if output else "",
@@ -155,6 +159,12 @@ def _failure(task: _Task) -> Failure | None:
     died = f"the worker process ended with code {task.process.returncode}; its log: {task.job.log}"
     error = task.seen.get("error", died)
     return Failure(task.seen.get("cell", 0), task.seen.get("line", ""), error) if error else None
+
+
+def _broken(made: list[dict[str, Any]]) -> Failure | None:
+    """Return the failure of a run that made all its claims and some of them do not hold."""
+    sentences = [sentence(claim) for claim in made if claim["verdict"] == "broken"]
+    return Failure(0, "after its last cell", "\n".join(sentences)) if sentences else None
 
 
 def _put_in_place(job: Job, written: Path, *, failed: bool) -> Path | None:

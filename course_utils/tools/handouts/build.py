@@ -149,7 +149,8 @@ def _python(code: str) -> str:
 def _render(exporter: Any, source: Source, sources: Sequence[Source], edition: str) -> str:  # noqa: ANN401
     notebook = notebooks.read(source.job.output)
     page = pages.Page(source.job.course.notebooks)
-    bands = _bands(source.job)
+    job = source.job
+    bands = keys.bands_of(job.course, job.settings.profile, job.chapter.number)
     instructor = edition == "instructor"
     tasks = pages.prepare(notebook, page, bands, instructor=instructor)
     solutions = [{"id": "solutions", "title": "Solutions", "kind": ""}] if instructor and tasks else []
@@ -175,13 +176,6 @@ def _checked(text: str) -> str:
             f"the page has {size / 1e6:.1f} MB, at most {MAX_BYTES / 1e6:.0f} fit: fewer frames"
         )
     return str(text)
-
-
-def _bands(job: Job) -> dict[str, Any]:
-    """Return the bands of the run's profile, by claim."""
-    profile = job.settings.profile
-    found = keys.claims_of(job.course, job.chapter.number).items()
-    return {id.partition("@")[0]: band for id, band in found if (id.partition("@")[2] or "fast") == profile}
 
 
 def _links(source: Source, sources: Sequence[Source]) -> list[dict[str, str]]:

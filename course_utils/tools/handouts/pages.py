@@ -257,11 +257,8 @@ def _claim(record: Parts, bands: Mapping[str, Any]) -> Parts:
 def _band(band: Parts | None) -> str:
     if not band:
         return ""
-    low, mean, high = (claims.quantity(band[name], "") for name in ("min", "mean", "max"))
-    machine = band["hardware"].get("processor", "") if isinstance(band["hardware"], dict) else ""
-    return ", ".join(
-        filter(None, [f"{low} to {high}", f"mean {mean}", f"{band['n']} seeds", machine, band["date"]])
-    )
+    low, mean, high, sd = (claims.quantity(band[name], "") for name in ("low", "mean", "high", "sd"))
+    return f"{low} to {high}, mean {mean}, standard deviation {sd}, {band['n']} runs, {band['date']}"
 
 
 def introduction(notebook: notebooks.Notebook) -> tuple[str, str]:
