@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lessons import Cell, Lesson, argument, calls, number
+from lessons import Lesson, calls
 
-from course_utils.tools import notebooks
+from course_utils import CHECKPOINTS
+from course_utils.claims import KINDS
+from course_utils.tools import bounds
+from course_utils.tools.bounds import ClaimCell
 
 FEWEST_CLAIMS = 8
-FEWEST_SEEDS = 5
-BAND_KEYS = frozenset(
-    ["n", "min", "mean", "max", "spread", "profile", "hardware", "versions", "date", "cell_sha256"]
-)
+FEWEST_SEEDS = 20
+FEWEST_REMAKES = 5
+PROFILES = ("fast", "full")
 
-# A bound that almost any result would keep proves nothing. It may stand away from its band by the larger of
-# so many spreads, or this share of the mean, or what floating-point sums differ by.
-SLACK_SPREADS = 4.0
-SLACK_SHARE = 0.25
-SLACK_ROUNDING = 1e-4
-
-Bands = Mapping[str, Mapping[str, Any]]
+Bands = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-@dataclass(frozen=True)
-class ClaimCall:
-    """One `claim(…)` call as it stands in a lesson."""
-
-    id: str
-    cell: Cell
-    bounds: dict[str, float | None]
-    kind: str
-
-    @property
-    def sha256(self) -> str:
-        return notebooks.cell_sha256({"source": self.cell.source})
-
-
-def claims_of(lesson: Lesson) -> list[ClaimCall]:
+def claims_of(lesson: Lesson) -> list[ClaimCell]:
     """Return the claims of a lesson, read from its syntax trees."""
-    found = [(cell, call) for cell in lesson.code() for call in calls(cell.tree, "claim")]
-    return [_claim(cell, call) for cell, call in found]
-
-
-def _claim(cell: Cell, call: ast.Call) -> ClaimCall:
-    given = {name: argument(call, name) for name in ("at_least", "at_most", "equals")}
-    bounds = {name: number(node) for name, node in given.items() if node is not None}
-    name, kind = argument(call, "id", 0), argument(call, "kind")
-    literal = name.value if isinstance(name, ast.Constant) else ""
-    return ClaimCall(str(literal), cell, bounds, kind.value if isinstance(kind, ast.Constant) else "asserted")
+    return [claim for cell in lesson.code() for claim in bounds.claims_in(cell.source)]
 
 
 def claim_calls(lesson: Lesson) -> list[str]:
@@ -66,17 +39,24 @@ def claim_calls(lesson: Lesson) -> list[str]:
         if bool(calls(cell.tree, "claim")) != ("claim" in cell.tags):
             complaints.append(f"{cell}: the tag `claim` and a call of claim(…) go together")
     for claim in found:
-        if not re.fullmatch(rf"{lesson.chapter}\.\d+", claim.id):
-            complaints.append(
-                f"{claim.cell}: the id must be a literal like '{lesson.chapter}.3', got {claim.id!r}"
-            )
-        if None in claim.bounds.values():
-            complaints.append(f"{claim.cell}: the bound of claim {claim.id} must be a literal number")
-        if (claim.kind == "asserted") != bool(claim.bounds):
-            complaints.append(
-                f"{claim.cell}: claim {claim.id}: asserted claims have a bound, measured ones none"
-            )
+        complaints += [f"claim {claim.id}: {problem}" for problem in _call_problems(claim, lesson.chapter)]
     return complaints
+
+
+def _call_problems(claim: ClaimCell, chapter: str) -> list[str]:
+    numbers = [
+        b for bound in claim.bounds.values() for b in (bound.values() if isinstance(bound, dict) else [bound])
+    ]
+    profiles = {name for bound in claim.bounds.values() if isinstance(bound, dict) for name in bound}
+    wrong = {
+        f"the id must be a literal like '{chapter}.3'": not re.fullmatch(rf"{chapter}\.\d+", claim.id),
+        "the bound must be a literal number, or a table of them by profile": None in numbers,
+        f"bounds by profile are for {PROFILES}": not profiles <= set(PROFILES),
+        "asserted claims have a bound, measured ones none": (claim.kind != "measured") != bool(claim.bounds),
+        f"the kind must be one of {KINDS}": claim.kind not in KINDS,
+        "a shipped claim, and only it, names its file": (claim.kind == "shipped") != bool(claim.file),
+    }
+    return [words for words, is_so in wrong.items() if is_so]
 
 
 def unique_claims(lessons: Iterable[Lesson]) -> list[str]:
@@ -89,47 +69,57 @@ def bands(lesson: Lesson, measured: Bands) -> list[str]:
     """Every asserted claim has a band, measured with its cell of today, and a bound that means something."""
     complaints = []
     for claim in claims_of(lesson):
-        if claim.kind == "asserted" and claim.id not in measured:
-            complaints.append(f"claim {claim.id} has no band; run `course claims {lesson.chapter}`")
-        for key in (claim.id, f"{claim.id}@full"):
-            band = measured.get(key)
-            complaints += (
-                [f"claim {key}: {problem}" for problem in _band_problems(claim, band)] if band else []
-            )
+        for profile in PROFILES:
+            chapter = measured.get(profile, {}).get(lesson.chapter, {"n": 0, "bands": {}})
+            band = chapter["bands"].get(claim.id)
+            if band:
+                found = _band_problems(claim, {"n": chapter["n"], **band}, profile)
+                complaints += [f"claim {claim.id}, {profile}: {problem}" for problem in found]
+            elif profile == "fast" and claim.of_profile(profile):
+                complaints.append(f"claim {claim.id} has no band; run `course claims {lesson.chapter}`")
     return complaints
 
 
-def _band_problems(claim: ClaimCall, band: Mapping[str, Any]) -> list[str]:
-    lacking = sorted(BAND_KEYS - set(band))
-    if lacking:
-        return [f"the band lacks {lacking}"]
-    problems = [] if band["n"] >= FEWEST_SEEDS else [f"only {band['n']} seeds, at least {FEWEST_SEEDS}"]
-    if band["cell_sha256"] != claim.sha256:
+def _band_problems(claim: ClaimCell, band: Mapping[str, Any], profile: str) -> list[str]:
+    fewest = FEWEST_REMAKES if claim.file else FEWEST_SEEDS
+    problems = [] if band["n"] >= fewest else [f"only {band['n']} runs, at least {fewest}"]
+    if band["cell"] != claim.hash:
         problems.append("the cell has changed since its band was measured; run `course claims`")
-    bounds = [(name, bound) for name, bound in claim.bounds.items() if bound is not None]
-    return problems + [problem for name, bound in bounds if (problem := bound_problem(name, bound, band))]
+    if claim.file and band.get("file") != f"{claim.file} {_sha256(claim.file)}":
+        problems.append("the shipped file has changed since the band was measured; run `course claims`")
+    found = [bounds.problem(name, bound, band) for name, bound in claim.of_profile(profile).items()]
+    return problems + [problem for problem in found if problem]
 
 
-def bound_problem(name: str, bound: float, band: Mapping[str, Any]) -> str:
-    """Say what is wrong with a bound: inside the band, or so far out that it proves nothing."""
-    if name == "equals":
-        exact = band["min"] == band["max"] == bound
-        return "" if exact else f"equals {bound}, but the band is {band['min']} to {band['max']}"
-    distance = band["min"] - bound if name == "at_least" else bound - band["max"]
-    if distance <= 0:
-        return f"{name} {bound} lies inside the band {band['min']} to {band['max']}"
-    slack = max(SLACK_SPREADS * band["spread"], SLACK_SHARE * abs(band["mean"]), SLACK_ROUNDING)
-    return f"{name} {bound} is vacuous: {distance:.3g} away, at most {slack:.3g}" if distance > slack else ""
+def _sha256(name: str) -> str:
+    file = CHECKPOINTS / f"{name}.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:32] if file.exists() else "missing"
+
+
+def shipped_says_so(lesson: Lesson) -> list[str]:
+    """The sentence of a claim that one shipped file decides says that it is shipped."""
+    found = [(cell, call) for cell in lesson.code() for call in calls(cell.tree, "claim")]
+    shipped = [
+        (cell, ast.unparse(call)) for cell, call in found if any(word.arg == "file" for word in call.keywords)
+    ]
+    return [
+        f"{cell}: the sentence of a shipped claim says so"
+        for cell, words in shipped
+        if "shipped" not in words.partition("kind=")[0]
+    ]
 
 
 def orphans(lessons: Iterable[Lesson], measured: Bands) -> list[str]:
     """Every band belongs to a claim that exists."""
     known = {claim.id for lesson in lessons for claim in claims_of(lesson)}
-    return [f"band {key} belongs to no claim" for key in measured if key.split("@")[0] not in known]
+    measured_ids = [
+        id for chapters in measured.values() for chapter in chapters.values() for id in chapter["bands"]
+    ]
+    return [f"band {id} belongs to no claim" for id in measured_ids if id not in known]
 
 
 def read_bands(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the bands by claim id; none while there is no file."""
+    """Return the bands by profile and chapter; none while there is no file."""
     found: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found
 

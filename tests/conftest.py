@@ -16,12 +16,15 @@ from course_utils.tools.tree import Course
 
 PARAMETERS = 'profile = "fast"\nseed = 0\ndevice = "auto"\noverrides = {}'
 SETTINGS = {
-    "epochs": {"fast": 2, "full": 3, "about": "passes"},
-    "rate": {"fast": 0.1, "full": 0.2, "about": "rate"},
+    "epochs": {"fast": 2, "full": 3, "range": [1, 9], "about": "passes"},
+    "rate": {"fast": 0.1, "full": 0.2, "range": [0.0001, 1], "about": "rate"},
 }
-CLAIM = """from course_utils import claims
+CLAIM = """import pathlib
+from course_utils import claims
+claims.FILE = pathlib.Path("claims.json").resolve()  # of the throw-away course
 claims.start(profile, overrides)
 claims.claim("{id}", "a value", {value}, at_least={bound})"""
+BAND = {"low": 0.5, "high": 1.0, "mean": 0.75, "sd": 0.05, "cell": "0"}
 
 
 def cell(source: str, *, id: str = "", tags: Sequence[str] = (), kind: str = "code") -> dict[str, Any]:
@@ -46,6 +49,13 @@ def notebook(*cells: dict[str, Any] | str) -> dict[str, Any]:
 class Playground(Course):
     """A course in a temporary folder, to which a test adds chapters."""
 
+    def give_bands(self, *ids: str, profile: str = "fast") -> None:
+        """Write a band for each claim, so that it is held to its bound."""
+        chapters = {id[:2]: {"n": 20, "made": {"date": "2026-01-02"}, "bands": {}} for id in ids}
+        for id in ids:
+            chapters[id[:2]]["bands"][id] = BAND
+        self.claims.write_text(json.dumps({profile: chapters}), encoding="utf-8")
+
     def add(self, name: str, *cells: dict[str, Any] | str) -> Path:
         """Write a chapter, e.g. `"01_good"`, and give it settings."""
         path = self.notebooks / f"{name}.ipynb"
@@ -64,7 +74,7 @@ def new_playground(folder: Path) -> Playground:
         course.root / "course_utils" / "tools",
     ):
         folder.mkdir(parents=True)
-    threads = {"threads": {"fast": 1, "full": 0, "about": "threads"}}
+    threads = {"threads": {"fast": 1, "full": 0, "range": [0, 256], "about": "threads"}}
     course.profiles.write_text(json.dumps({"all": threads}), encoding="utf-8")  # JSON is YAML
     (course.root / "data" / "assets.toml").touch()
     return course

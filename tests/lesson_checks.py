@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -10,17 +11,14 @@ from itertools import pairwise
 
 from lessons import TAGS, Cell, Lesson, argument, called, calls, constant_text, headings, prose
 
-from course_utils.tools import colab
-
-PARAMETERS = """\
-profile: str = "fast"  # "fast": CPU, offline, minutes · "full": GPU, downloads MNIST, CIFAR-10, IMDB, BERT
-seed: int = 0  # every random choice follows from it
-device: str = "auto"  # "auto", "cpu", "cuda", "mps"
-overrides: dict = {}  # any value of the table below, e.g. {"cifar_epochs": 30}"""
-"""As DESIGN has it, cut to the length of a line: broken into two, papermill could not read its help text."""
+from course_utils import widgets
+from course_utils.tools import colab, notebooks
+from course_utils.tools.notebooks import FOLDED
+from course_utils.tools.skeleton import PARAMETERS
 
 FIRST = ("colab", "parameters", "setup")
 LONGEST_CELL = 25
+CORE_MINUTES = (60, 75)
 LONGEST_OUTPUT = 2_000
 AT_LEAST = {"widget": 2, "exercise": 5, "check": 3}
 KEPT = (2, 6)
@@ -157,6 +155,93 @@ def _draws(statement: ast.stmt) -> bool:
         for call in ast.walk(statement)
         if isinstance(call, ast.Call)
     )
+
+
+def folding(lesson: Lesson) -> list[str]:
+    """A cell that shows a figure is folded: drawing and alternative text are out of the learner's way.
+
+    So a cell that measures and draws is two cells, and what is measured stays open.
+    """
+    shows = [cell for cell in lesson.code() if calls(cell.tree, "show")]
+    return [
+        f"{cell}: shows a figure and is not folded; tag it hide-input"
+        for cell in shows
+        if not cell.tags & FOLDED
+    ]
+
+
+def time_line(lesson: Lesson) -> list[str]:
+    """The head says how long core and all take, as counted; the core takes 60 to 75 minutes."""
+    cells = [
+        {"cell_type": c.kind, "source": c.source, "metadata": {"tags": list(c.tags)}} for c in lesson.cells
+    ]
+    core, everything = notebooks.minutes({"cells": cells})
+    core_words, all_words = (f"about {nearest_five(time)}" for time in (core, everything))
+    words = f"**Time:** {core_words} minutes for the sections marked *core*, {all_words} for all."
+    head = lesson.cells[0].source if lesson.cells else ""
+    complaints = [] if words in head else [f"the head must say: {words}"]
+    low, high = CORE_MINUTES
+    return complaints + (
+        [] if low <= core <= high else [f"the core takes {core:.0f} minutes, expected {low} to {high}"]
+    )
+
+
+def nearest_five(minutes: float) -> int:
+    """Return minutes as people say them."""
+    return 5 * round(minutes / 5)
+
+
+def settings_are_read(lesson: Lesson, known: Collection[str]) -> list[str]:
+    """Every setting of the chapter is read somewhere."""
+    names = [n.attr for cell in lesson.code() for n in ast.walk(cell.tree) if isinstance(n, ast.Attribute)]
+    return [f"the setting {name!r} is read nowhere" for name in known if name not in names]
+
+
+def predictions(lesson: Lesson) -> list[str]:
+    """Predictions have literal options, are answered once, and every outcome is one of the options."""
+    complaints = []
+    for cell in lesson.code():
+        complaints += [
+            f"{cell}: {problem}" for call in calls(cell.tree, "predict") for problem in _prediction(call)
+        ]
+    asked = [name for cell in lesson.code() for name in _targets_of(cell, "predict")]
+    answered = Counter(
+        ast.unparse(call.func.value)
+        for cell in lesson.code()
+        for call in calls(cell.tree, "answer")
+        if isinstance(call.func, ast.Attribute)
+    )
+    return complaints + [
+        f"the prediction {name!r} is answered {answered[name]} times" for name in asked if answered[name] != 1
+    ]
+
+
+def _prediction(call: ast.Call) -> list[str]:
+    """Feed a prediction all its outcomes."""
+    try:
+        options = eval(ast.unparse(call.args[1]), {"math": math})
+        made = widgets.Prediction("", options)
+    except (NameError, IndexError, widgets.PredictionError, TypeError) as error:
+        return [f"the options of a prediction are literals that leave no outcome out: {error}"]
+    if isinstance(options, dict):
+        ends = [-math.inf, *options.values()]
+        found = {made.option(value) for low, high in pairwise(ends) for value in _between(low, high)}
+    else:
+        found = {made.option({name: float(name == best) for name in options}) for best in options}
+    return [] if found == set(options) else [f"never the answer: {sorted(set(options) - found)}"]
+
+
+def _between(low: float, high: float) -> list[float]:
+    """Return the lowest value of a range and some inside it."""
+    low, high = max(low, -1e9), min(high, 1e9)
+    return [low, (low + high) / 2, math.nextafter(high, low)]
+
+
+def _targets_of(cell: Cell, function: str) -> list[str]:
+    assigned = [
+        node for node in ast.walk(cell.tree) if isinstance(node, ast.Assign) and calls(node.value, function)
+    ]
+    return [ast.unparse(node.targets[0]) for node in assigned]
 
 
 def typed_numbers(lesson: Lesson) -> list[str]:

@@ -1,7 +1,8 @@
-"""Claims: recorded first, then held to their bounds."""
+"""Claims: recorded first, then held to their bounds where a band exists."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from course_utils import claims
+from course_utils import CHECKPOINTS, claims
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -21,6 +22,7 @@ def shown(monkeypatch, tmp_path):
     monkeypatch.setattr(claims, "FILE", tmp_path / "claims.json")
     monkeypatch.delenv("COURSE_STRICT", raising=False)
     claims.start("fast", {})
+    band("fast", "01.1")
     return displays.capture(monkeypatch)
 
 
@@ -30,8 +32,9 @@ def strict(shown, monkeypatch):
     return shown
 
 
-def band(name):
-    claims.FILE.write_text(json.dumps({name: {"min": 0.5, "max": 0.75, "n": 5}}), encoding="utf-8")
+def band(profile, id):
+    measured = {profile: {id[:2]: {"n": 20, "made": {}, "bands": {id: {"low": 0.5, "high": 0.75}}}}}
+    claims.FILE.write_text(json.dumps(measured), encoding="utf-8")
 
 
 def records(shown):
@@ -41,7 +44,7 @@ def records(shown):
 @pytest.mark.parametrize(
     "bound", [{"at_least": 0.5}, {"at_most": 0.5}, {"equals": 0.5}, {"at_least": 0, "at_most": 1}]
 )
-def test_a_claim_that_holds_is_recorded_and_shown(strict, bound):
+def test_a_claim_that_holds_is_recorded_and_shown_as_one_quiet_line(strict, bound, capsys):
     words = {"at_least": "at least", "at_most": "at most", "equals": "exactly"}
     in_words = " and ".join(f"{words[name]} {value} accuracy" for name, value in bound.items())
     claims.claim("01.1", "accuracy on the test set", 0.5, unit="accuracy", **bound)
@@ -51,12 +54,15 @@ def test_a_claim_that_holds_is_recorded_and_shown(strict, bound):
             "text": "accuracy on the test set",
             "value": 0.5,
             "unit": "accuracy",
-            "ok": True,
             "kind": "asserted",
             "bound": in_words,
+            "verdict": "holds",
+            "file": "",
+            "ok": True,
         }
     ]
-    assert "01.1  accuracy on the test set: 0.5 accuracy" in strict[0]["data"]["text/plain"]
+    assert strict[0]["data"]["text/plain"] == "✓ 01.1  accuracy on the test set: 0.5 accuracy"
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -66,24 +72,30 @@ def test_a_claim_that_holds_is_recorded_and_shown(strict, bound):
         (0.6, {"at_most": 0.5}),
         (0.6, {"equals": 0.5}),
         (2, {"at_least": 0, "at_most": 1}),
+        (0.4, {"at_least": {"fast": 0.5, "full": 0.1}}),
     ],
 )
 def test_strict_raises_after_the_record_is_out(strict, value, bound):
     with pytest.raises(claims.BrokenClaim, match=r"01\.1 is broken: a value: got .* expected"):
         claims.claim("01.1", "a value", value, **bound)
-    assert [record["ok"] for record in records(strict)] == [False]
+    assert [(record["ok"], record["verdict"]) for record in records(strict)] == [(False, "broken")]
 
 
-def test_a_learner_goes_on_and_reads_what_he_changed(shown, capsys):
+def test_after_a_change_of_settings_nothing_is_broken(strict, capsys):
     claims.start("fast", {"epochs": 1})
     claims.claim("01.1", "a value", 0.4, at_least=0.5)
-    assert "You changed: epochs = 1" in capsys.readouterr().out
-    assert [record["ok"] for record in records(shown)] == [False]
+    said = capsys.readouterr().out
+    assert "outside the course's bound; you changed epochs = 1" in said
+    assert "broken" not in said + strict[0]["data"]["text/plain"]
+    assert [record["verdict"] for record in records(strict)] == ["outside"]
 
 
-def test_a_learner_who_changed_nothing_is_told_so(shown, capsys):
+def test_a_learner_goes_on_and_reads_that_he_changed_nothing(shown, capsys):
     claims.claim("01.1", "a value", 0.4, at_least=0.5)
-    assert "nothing in the settings" in capsys.readouterr().out
+    assert (
+        "you changed nothing in the settings; this run gave 0.4, the bound is at least 0.5"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -96,46 +108,60 @@ def test_what_is_not_finite_keeps_no_bound_and_is_valid_json(strict, value, boun
 
 
 @pytest.mark.parametrize(
-    ("kind", "bound"), [("measured", {"at_most": 3}), ("asserted", {}), ("guessed", {"at_most": 3})]
+    ("kind", "more"),
+    [
+        ("measured", {"at_most": 3}),
+        ("asserted", {}),
+        ("guessed", {"at_most": 3}),
+        ("shipped", {"at_most": 3}),
+        ("asserted", {"at_most": 3, "file": "01_x"}),
+        ("measured", {"file": "01_x"}),
+    ],
 )
-def test_a_claim_without_a_bound_or_a_measurement_with_one_is_refused(shown, kind, bound):
+def test_parts_that_do_not_go_together_are_refused(shown, kind, more):
     with pytest.raises(ValueError, match=r"01\.1"):
-        claims.claim("01.1", "a value", 1, kind=kind, **bound)
+        claims.claim("01.1", "a value", 1, kind=kind, **more)
     assert shown == []
 
 
 def test_a_measured_value_is_recorded_and_never_raised(strict):
     claims.claim("01.1", "time of an epoch", 1e9, unit="s", kind="measured")
     assert records(strict)[0]["kind"] == "measured"
-    assert records(strict)[0]["ok"]
+    assert records(strict)[0]["verdict"] == "recorded"
 
 
-def test_the_band_is_shown_with_its_seeds(shown):
-    band("01.1")
-    claims.claim("01.1", "a value", 0.6, at_least=0.1)
-    assert "our band: 0.5 to 0.75 over 5 seeds" in shown[0]["data"]["text/plain"]
+def test_a_shipped_claim_carries_the_hash_of_its_file(strict):
+    file = next(iter(sorted(CHECKPOINTS.glob("*.safetensors"))))
+    claims.claim("01.1", "of the shipped network", 0.6, at_least=0.1, kind="shipped", file=file.stem)
+    expected = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+    assert records(strict)[0]["file"] == f"{file.stem} {expected}"
 
 
-def test_the_full_profile_raises_only_with_a_band_of_its_own(strict, capsys):
+@pytest.mark.parametrize(("profile", "id"), [("full", "01.1"), ("fast", "01.2")])
+def test_where_there_is_no_band_nothing_is_broken(strict, capsys, profile, id):
+    claims.start(profile, {})
+    claims.claim(id, "a value", 0.1, at_least=0.5)
+    assert capsys.readouterr().out == ""
+    assert [(record["ok"], record["verdict"]) for record in records(strict)] == [(True, "recorded")]
+
+
+def test_full_is_held_to_a_bound_and_a_band_of_its_own(strict):
     claims.start("full", {})
-    band("01.1")
-    claims.claim("01.1", "a value", 0.1, at_least=0.5)
-    assert "profile 'full'" in capsys.readouterr().out
-    assert "our band" not in strict[0]["data"]["text/plain"]
-    band("01.1@full")
+    band("full", "01.1")
+    claims.claim("01.1", "a value", 0.1, at_least={"fast": 0.5})
+    assert records(strict)[-1]["verdict"] == "recorded"
     with pytest.raises(claims.BrokenClaim):
-        claims.claim("01.1", "a value", 0.1, at_least=0.5)
+        claims.claim("01.1", "a value", 0.1, at_least={"fast": 0, "full": 0.5})
 
 
 def test_the_summary_holds_the_claims_since_the_start(shown):
-    band("01.1")
     claims.claim("01.1", "a < b", 0.1, at_least=0.5)
     claims.claim("01.2", "time", 3, unit="s", kind="measured")
     claims.claim("01.1", "a < b", 0.6, at_least=0.5)  # the cell once more: still one row
     table = claims.summary()._repr_html_()
     assert table.count("<tr>") == 3
     assert "a &lt; b" in table
-    for words in ("holds", "recorded", "at least 0.5", "0.5 … 0.75 (5 seeds)", "3 s"):
+    for words in ("holds", "recorded", "at least 0.5", "0.5 … 0.75 (20 runs)", "3 s"):
         assert words in table
         assert words in repr(claims.summary())
     claims.start("fast", {})

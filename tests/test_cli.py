@@ -19,6 +19,7 @@ from course_utils import ROOT
 from course_utils.data import assets
 from course_utils.tools import cli, notebooks
 from course_utils.tools.execution import keys, records, report
+from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.plan import Job, plan, unchanged
 from course_utils.tools.execution.records import Failure, Record
 from course_utils.tools.execution.run import Progress
@@ -70,11 +71,11 @@ def put(record: Record, job: Job) -> None:
         (["run", "--set", "epoch=3"], "unknown setting 'epoch'; the settings are threads, epochs, rate"),
         (["run", "--set", "epochs=many"], "setting 'epochs' must be int such as 2, got str 'many'"),
         (["run", "--set", "epochs=1.5"], "setting 'epochs' must be int such as 2, got float 1.5"),
+        (["run", "--set", "epochs=0"], "01_first: setting 'epochs' must be from 1 to 9, got 0 (passes)"),
         (["run", "--set", "epochs"], "--set takes NAME=VALUE such as epochs=3, got 'epochs'"),
         (["run", "--set", "epochs=["], "the value of --set 'epochs=[' cannot be read"),
         (["claims", "7"], "unknown chapter 07"),
         (["strip", "7"], "unknown chapter 07"),
-        (["checkpoints", "7"], "unknown chapter 07"),
         (["data", "--profile", "slow"], "unknown profile 'slow'; use one of fast, full"),
         (["repository", "no-slash"], "a repository is named OWNER/NAME, got 'no-slash'"),
     ],
@@ -129,7 +130,8 @@ def test_values_are_read_as_yaml(text: str, value: object) -> None:
 
 def test_a_run_of_its_own_goes_to_a_folder_of_its_own(two: Playground) -> None:
     ways: list[dict[str, Any]] = [
-        {}, {"seed": 1}, {"device": "cpu"}, {"overrides": {"epochs": 5}}, {"relaxed": True}, {"profile": "full"},
+        {}, {"seed": 1}, {"device": "cpu"}, {"overrides": {"epochs": 5}}, {"way": Way(strict=False)},
+        {"way": Way(core=True)}, {"profile": "full"},
     ]  # fmt: skip
     names = [plan(two, ["01"], **way)[0].folder.name for way in ways]
     assert (names[0], names[-1]) == ("fast", "full")
@@ -165,7 +167,7 @@ CHANGES = {
     ),
     "assets": write("data/assets.toml", ASSETS.format(name="digits", chapter="01")),
     "checkpoints": write("data/checkpoints/01_network.safetensors", "weights"),
-    "claims": write("notebooks/claims.json", '{"01.1": {"n": 5}}'),
+    "claims": lambda course: course.give_bands("01.1"),
 }
 SAME = {
     "outputs": edit_cell(
@@ -173,8 +175,7 @@ SAME = {
     ),
     "tools": write("course_utils/tools/module.py", "x = 1"),
     "assets of others": write("data/assets.toml", ASSETS.format(name="words", chapter="03")),
-    "checkpoints of others": write("data/checkpoints/02_network.safetensors", "weights"),
-    "claims of others": write("notebooks/claims.json", '{"02.1": {"n": 5}}'),
+    "claims of others": lambda course: course.give_bands("02.1"),
     "a new chapter": lambda course: course.add("03_third"),
 }
 
@@ -272,14 +273,19 @@ def test_a_failure_names_cell_error_and_file(two: Playground) -> None:
 
 def test_the_summary_counts(two: Playground) -> None:
     (job,) = plan(two, ["01"])
-    claims = [{"id": "01.1", "ok": True}, {"id": "01.2", "ok": False}]
-    record = record_of(job, claims=claims, stderr=[{"cell": 3, "text": "oh [no]\n"}])
+    claims = [
+        {"id": f"01.{number}", "ok": verdict != "outside", "kind": "asserted", "verdict": verdict}
+        for number, verdict in enumerate(("holds", "outside", "recorded"), 1)
+    ]
+    record = record_of(job, claims=claims, stderr=[{"cell": 3, "text": "oh [no]\n"}], overrides={"epochs": 5})
     end = Progress(job, "passed", 5, 5, 2.0, record)
-    assert "│ 01_first │ passed │ 5/5   │ 2.0    │ 1.2   │ 0.50    │ 2 made, 1 broken │ 1 " in shown(
+    assert "│ 01_first │ passed │ 5/5   │ 2.0    │ 1.2   │ 0.50    │ 3 made, 1 outside │ 1 " in shown(
         report.table([end])
     )
     assert shown(*report.notes(end)).splitlines() == [
-        "01_first: broken claims: 01.2",
+        "01_first: outside the course's bounds: 01.2; you changed epochs = 5",
+        "01_first: 1 claims were recorded and held to nothing: profile 'fast' has no band for them; "
+        "`course claims 01 --profile fast` makes them",
         "01_first: cell 3 wrote to stderr: oh [no]",
     ]
 
@@ -336,7 +342,7 @@ def test_data_fails_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "command"),
     [
         (["lab", "--port", "8899", "--no-browser"], ["-m", "jupyterlab", "--port", "8899", "--no-browser"]),
-        (["checkpoints", "2"], ["-m", "course_utils.recipes", "02"]),
+        (["checkpoints", "2", "--seed", "3"], ["-m", "course_utils.recipes", "2", "--seed", "3"]),
         (["checkpoints"], ["-m", "course_utils.recipes"]),
     ],
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import lessons
 import pytest
@@ -181,43 +179,3 @@ def test_both_licences_are_named():
     assert "MIT License" in text
     assert "CC BY 4.0" in text
     assert "THE SOFTWARE IS PROVIDED" in text
-
-
-# --- What may import what ---------------------------------------------------------------------------------
-
-TOOLS_NEVER = r"torch|torchvision|course_utils\.(models|training|plotting|widgets|runtime|deployment|recipes)"
-LESSONS_NEVER = r"nbformat|papermill|course_utils\.tools"
-APART = ("models", "plotting", "deployment")
-
-
-def _imported(file: Path) -> set[str]:
-    """Return the full names of all that a module imports."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def _part(file: Path) -> str:
-    return file.relative_to(ROOT / "course_utils").parts[0].removesuffix(".py")
-
-
-@pytest.mark.parametrize("file", sorted((ROOT / "course_utils").rglob("*.py")), ids=lambda file: file.stem)
-def test_layers(file):
-    part, names = _part(file), _imported(file)
-    never = TOOLS_NEVER if part == "tools" else LESSONS_NEVER
-    others = [rf"course_utils\.{other}" for other in APART if part in APART and other != part]
-    wrong = [name for name in names for pattern in (never, *others) if re.match(rf"({pattern})(\.|$)", name)]
-    assert wrong == []
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"), [("course_utils", "numpy torch yaml"), ("course_utils.tools.cli", "torch papermill")]
-)
-def test_imports_stay_light(module, heavy):
-    code = f"import sys, {module}; print([name for name in {heavy.split()} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -32,7 +33,15 @@ def _write(file: Path, *, kept: str = "4\n", count: int | None = 1, value: float
     outputs = [new_output("stream", name="stdout", text=kept)] if kept else []
     tags = ["nbval-check-output", "keep_output"]
     compared = new_code_cell("print(2 + 2)", outputs=outputs, execution_count=count, metadata={"tags": tags})
-    source = f'from course_utils.claims import claim\n\nclaim("99.1", "it works", {value}, at_least=0.8)'
+    lines = [
+        "import pathlib",
+        "from course_utils import claims",
+        "claims.FILE = pathlib.Path('claims.json').resolve()",
+        f"claims.claim('99.1', 'it works', {value}, at_least=0.8)",
+    ]
+    band = {"fast": {"99": {"n": 20, "made": {}, "bands": {"99.1": {"low": 0.85, "high": 0.95}}}}}
+    file.with_name("claims.json").write_text(json.dumps(band), encoding="utf-8")
+    source = "\n".join(lines)
     nbformat.write(new_notebook(cells=[compared, new_code_cell(source, metadata={"tags": ["claim"]})]), file)
     return file
 

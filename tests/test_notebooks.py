@@ -11,13 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import claim_checks
+import core_checks
 import lesson_checks
 import lessons
 import pytest
+import yaml
 from lessons import Cell, Lesson
 
-from course_utils import ROOT
-from course_utils.tools import colab, notebooks
+from course_utils import ROOT, settings
+from course_utils.tools import bounds, colab, notebooks
 
 FILES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 COURSE = [lessons.read(file) for file in FILES]
@@ -34,6 +36,7 @@ def checks(
     files: set[str],
     bands: claim_checks.Bands,
     package: claim_checks.Package,
+    settings: set[str],
 ) -> dict[str, Check]:
     """Return every check of a single lesson by name, with what it compares the lesson to."""
     slug = repository.removeprefix("https://github.com/")
@@ -45,6 +48,9 @@ def checks(
         lesson_checks.kept_outputs,
         lesson_checks.notebook_metadata,
         lesson_checks.figures,
+        lesson_checks.folding,
+        lesson_checks.time_line,
+        lesson_checks.predictions,
         lesson_checks.typed_numbers,
         lesson_checks.enough,
         lesson_checks.title_and_headings,
@@ -53,6 +59,8 @@ def checks(
         lesson_checks.one_path_for_all_profiles,
         lesson_checks.safe_loading,
         claim_checks.claim_calls,
+        claim_checks.shipped_says_so,
+        core_checks.core_stands_alone,
     ]
     return {check.__name__: check for check in plain} | {
         "first_cells": lambda lesson: lesson_checks.first_cells(lesson, repository),
@@ -60,11 +68,12 @@ def checks(
         "exercises": lambda lesson: lesson_checks.exercises(lesson, exercises),
         "local_links": lambda lesson: lesson_checks.local_links(lesson, files),
         "bands": lambda lesson: claim_checks.bands(lesson, bands),
+        "settings_are_read": lambda lesson: lesson_checks.settings_are_read(lesson, settings),
         "shown_is_used": lambda lesson: claim_checks.shown_is_used(lesson, package),
     }
 
 
-NAMES = sorted(checks("", set(), set(), {}, {}))
+NAMES = sorted(checks("", set(), set(), {}, {}, set()))
 
 
 # --- The lessons of the course ---------------------------------------------------------------------------
@@ -79,7 +88,10 @@ def package() -> claim_checks.Package:
 @pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.name)
 def test_lesson(lesson: Lesson, name: str, package: claim_checks.Package):
     files = {file.name for file in FILES}
-    found = checks(lessons.repository(), _exercises(lesson.chapter), files, BANDS, package)[name](lesson)
+    known = _settings(lesson.chapter)
+    found = checks(lessons.repository(), _exercises(lesson.chapter), files, BANDS, package, known)[name](
+        lesson
+    )
     assert not found, "\n" + "\n".join(found)
 
 
@@ -97,6 +109,10 @@ def _exercises(chapter: str) -> set[str]:
     return set(importlib.import_module(f"course_utils.exercises.chapter_{chapter}").EXERCISES)
 
 
+def _settings(chapter: str) -> set[str]:
+    return set(yaml.safe_load(settings.FILE.read_text(encoding="utf-8"))[chapter])
+
+
 # --- The checks themselves: a sound lesson, and faults planted in it -------------------------------------
 
 SHOWN = 'def double(x: float) -> float:\n    """Twice."""\n    y: float = 2 * x\n    return y'
@@ -105,6 +121,8 @@ LINKS = (
     "[Colab](https://colab.research.google.com/github/owner/name/blob/main/notebooks/01_x.ipynb) "
     "[Binder](https://mybinder.org/v2/gh/owner/name/main?labpath=notebooks%2F01_x.ipynb)"
 )
+TIME = "**Time:** about 65 minutes for the sections marked *core*, about 65 for all."
+PREDICTION = 'guess = widgets.predict("how many?", {"few": 3, "many": math.inf})'
 FIGURE = """\
 fig, ax = plt.subplots()
 ax.set_title(f"{a:.2f} right")
@@ -127,20 +145,26 @@ def _claim(number: int) -> Cell:
 def _sound() -> Lesson:
     kept = ("nbval-check-output", "keep_output")
     cells = [
-        _text("# Title", LINKS),
+        _text("# Title", LINKS, TIME),
         _code(colab.cell(REPOSITORY), "colab"),
         _code(lesson_checks.PARAMETERS, "parameters"),
-        _code("import numpy as np", "setup"),
+        _code(
+            "import math, plotting, widgets\nfrom x import a, accuracy, check, claim, config, explore, np, plt",
+            "setup",
+        ),
         _text(
             "## 1.1 First · core", "Keep 20 % for the test; see [the next](01_x.ipynb) and `0.97 accuracy`."
         ),
         _code(SHOWN.replace(": float", "").replace(" -> float", ""), "shown"),
         _code("print(np.zeros(3).shape)", *kept, output="(3,)\n"),
         _code("print(2 + 2)", *kept, output="4\n"),
-        _code(FIGURE),
+        _code(PREDICTION),
+        _code("guess.answer(config.epochs)"),
+        _code(FIGURE, "hide-input"),
         *[_claim(number) for number in range(1, 9)],
         *[_code("explore(double)", "widget") for _ in range(2)],
         *[_code("answer = ...", "exercise") for _ in range(5)],
+        *[_code("x = 1") for _ in range(36)],
         *[_code(f'check("{name}", answer)', "check") for name in sorted(KNOWN)],
         _text("## What we measured", "### Table"),
         _text("## Recap"),
@@ -150,15 +174,13 @@ def _sound() -> Lesson:
 
 
 def _band(id: str, **changes: object) -> dict[str, object]:
-    sha = notebooks.cell_sha256({"source": _claim(int(id.split(".")[1])).source})
-    band = {"n": 5, "min": 0.85, "mean": 0.9, "max": 0.95, "spread": 0.03, "profile": "fast", "hardware": "",
-            "versions": {}, "date": "", "cell_sha256": sha}  # fmt: skip
-    return {**band, **changes}
+    cell = bounds.cell_hash(_claim(int(id.split(".")[1])).source)
+    return {"low": 0.87, "mean": 0.9, "high": 0.93, "sd": 0.02, "cell": cell, **changes}
 
 
 SOUND = _sound()
-SOUND_BANDS = {f"01.{number}": _band(f"01.{number}") for number in range(1, 9)}
-SOUND_CHECKS = checks(REPOSITORY, KNOWN, {"01_x.ipynb"}, SOUND_BANDS, PACKAGE)
+SOUND_BANDS = {"fast": {"01": {"n": 20, "bands": {f"01.{n}": _band(f"01.{n}") for n in range(1, 9)}}}}
+SOUND_CHECKS = checks(REPOSITORY, KNOWN, {"01_x.ipynb"}, SOUND_BANDS, PACKAGE, {"epochs"})
 
 
 def swap(old: str, new: str, *, tag: str = "") -> Lesson:
@@ -211,6 +233,29 @@ FAULTS: list[tuple[str, Lesson, str]] = [
     ),
     ("notebook_metadata", replace(SOUND, metadata={"kernelspec": {"name": "conda"}}), "python3"),
     ("notebook_metadata", replace(SOUND, metadata={**SOUND.metadata, "widgets": {}}), "widget state"),
+    ("folding", alter("plotting.show(fig", tags=frozenset()), "tag it hide-input"),
+    ("time_line", swap("about 65 minutes", "about an hour"), "the head must say: **Time:** about 65"),
+    ("time_line", add(*[_code("x = 1") for _ in range(20)]), "minutes, expected 60 to 75"),
+    ("time_line", drop("x = 1"), "minutes, expected 60 to 75"),
+    ("predictions", swap("math.inf", "9"), "leave no outcome out"),
+    ("predictions", swap('{"few": 3, "many": math.inf}', "options"), "are literals"),
+    ("predictions", swap('{"few": 3, "many": math.inf}', '["one"]'), "leave no outcome out"),
+    ("predictions", drop("guess.answer"), "answered 0 times"),
+    ("settings_are_read", swap("config.epochs", "3"), "the setting 'epochs' is read nowhere"),
+    ("shipped_says_so", swap(", at_least=0.8", ', at_least=0.8, kind="shipped", file="01_x"'), "says so"),
+    ("claim_calls", swap(", at_least=0.8", ', at_least=0.8, kind="shipped"'), "names its file"),
+    ("claim_calls", swap("at_least=0.8", 'at_least={"slow": 0.8}'), "bounds by profile"),
+    ("core_stands_alone", add(_code("undefined_name")), "uses 'undefined_name'"),
+    (
+        "core_stands_alone",
+        add(_text("## 1.8 A · extra"), _code("b = 1"), _text("## 1.9 B · core"), _code("f = lambda: b")),
+        "the core alone: section '1.9 B · core' uses 'b'",
+    ),
+    (
+        "core_stands_alone",
+        add(_text("## 1.8 A · extra"), _code("b = 1"), _text("## 1.9 B · extra"), _code("print(b)")),
+        "the core with 1.9: section '1.9 B · extra' uses 'b'",
+    ),
     ("figures", swap("plotting.show(fig, alt=", "plt.show(", tag=""), "needs alt"),
     ("typed_numbers", add(_code('plotting.show(fig, "Right: 97.5 %")')), "typed into"),
     (
@@ -250,6 +295,7 @@ FAULTS: list[tuple[str, Lesson, str]] = [
     ("claim_calls", alter('"01.3"', tags=frozenset()), "go together"),
     ("bands", swap('"01.3"', '"01.30"'), "01.30 has no band"),
     ("bands", swap("accuracy, at_least", "accuracy + 0, at_least"), "has changed"),
+    ("bands", swap("at_least=0.8)", "at_least=0.88)"), "inside the band"),
     ("shown_is_used", swap("2 * x", "3 * x"), "lesson:  y = 3 * x"),
     ("shown_is_used", swap("def double", "def triple"), "does not have"),
     ("shown_is_used", add(_code("x = 1", "shown")), "defines a function"),
@@ -272,40 +318,27 @@ def test_every_check_is_proved():
 
 
 @pytest.mark.parametrize(
-    ("bound", "changes", "words"),
-    [
-        ({"at_least": 0.8}, {}, ""),
-        ({"at_least": 0.85}, {}, "inside the band"),
-        ({"at_least": 0.9}, {}, "inside the band"),
-        ({"at_most": 0.95}, {}, "inside the band"),
-        ({"at_most": 1.0}, {}, ""),
-        ({"at_least": 0.5}, {}, "vacuous"),
-        ({"at_least": 0.5}, {"spread": 0.1}, ""),
-        ({"at_most": 2.0}, {}, "vacuous"),
-        ({"at_most": 1e-5}, {"min": 0.0, "mean": 1e-8, "max": 1e-7, "spread": 1e-8}, ""),
-        ({"equals": 3.0}, {"min": 3, "max": 3}, ""),
-        ({"equals": 3.0}, {"min": 3, "max": 4}, "equals 3.0, but"),
-    ],
-)
-def test_bounds_are_outside_the_band_and_near_it(bound, changes, words):
-    [(name, value)] = bound.items()
-    found = claim_checks.bound_problem(name, value, _band("01.1", **changes))
-    assert (words in found) if words else found == ""
-
-
-@pytest.mark.parametrize(
     ("changes", "words"),
-    [({"n": 4}, "only 4 seeds"), ({"cell_sha256": "0"}, "has changed"), ({"max": 0.7, "min": 0.7}, "inside")],
+    [({"n": 19}, "only 19 runs"), ({"cell": "0"}, "has changed"), ({"low": 0.7, "high": 0.75}, "inside")],
 )
 def test_faulty_bands_are_found(changes, words):
-    bands = {**SOUND_BANDS, "01.2": _band("01.2", **changes)}
-    assert [words in complaint for complaint in claim_checks.bands(SOUND, bands)] == [True]
+    chapter = SOUND_BANDS["fast"]["01"]
+    changed = {**chapter, "bands": chapter["bands"] | {"01.2": _band("01.2", **changes)}}
+    assert [words in complaint for complaint in claim_checks.bands(SOUND, {"fast": {"01": changed}})] == [
+        True
+    ]
 
 
-def test_a_band_that_lacks_a_key_is_found():
-    bare = {key: value for key, value in _band("01.2").items() if key != "hardware"}
-    assert claim_checks.bands(SOUND, {**SOUND_BANDS, "01.2": bare}) == [
-        "claim 01.2: the band lacks ['hardware']"
+def test_a_shipped_claim_is_of_its_file():
+    lesson = add(_code('claim("01.9", "shipped", x, at_least=0.8, kind="shipped", file="01_x")', "claim"))
+    band = {**_band("01.1"), "cell": claim_checks.claims_of(lesson)[-1].hash, "n": 6, "file": "01_x 0"}
+    bands = {
+        "fast": {
+            "01": {**SOUND_BANDS["fast"]["01"], "bands": SOUND_BANDS["fast"]["01"]["bands"] | {"01.9": band}}
+        }
+    }
+    assert claim_checks.bands(lesson, bands) == [
+        "claim 01.9, fast: the shipped file has changed since the band was measured; run `course claims`"
     ]
 
 
@@ -319,9 +352,9 @@ def test_ids_and_bands_across_the_course():
     twice = [SOUND, SOUND]
     assert claim_checks.unique_claims([SOUND]) == []
     assert "claim 01.1 stands 2 times" in claim_checks.unique_claims(twice)
-    full = {"01.1@full": {}, "01.1": {}}
-    assert claim_checks.orphans([SOUND], full) == []
-    assert claim_checks.orphans([SOUND], {"01.99": {}}) == ["band 01.99 belongs to no claim"]
+    assert claim_checks.orphans([SOUND], SOUND_BANDS) == []
+    stray = {"full": {"01": {"bands": {"01.99": {}}}}}
+    assert claim_checks.orphans([SOUND], stray) == ["band 01.99 belongs to no claim"]
 
 
 def test_shown_code_may_differ_in_docstrings_and_annotations_only():

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import CLAIM, Playground, new_playground
+from conftest import CLAIM, Playground, cell, new_playground
 
 from course_utils.tools import notebooks
 from course_utils.tools.execution import records
+from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.plan import Job, environment, plan, unchanged
 from course_utils.tools.execution.records import Record
 from course_utils.tools.execution.run import Progress, run
@@ -56,7 +57,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Playground:
     )
     made.add("04_dies", "print('last words', flush=True)", "import os\nos._exit(3)")
     made.add("05_leaves", "import sys\nsys.exit()", "print('never')")
-    made.add("06_breaks", CLAIM.format(id="06.1", value=-1, bound=0))
+    two = (CLAIM.format(id=id, value=-1, bound=0).replace("claims.start(", "# ") for id in ("06.1", "06.2"))
+    made.add("06_breaks", *two, "print('the last cell')")
+    made.give_bands("06.1", "06.2")
     return made
 
 
@@ -112,7 +115,12 @@ def test_what_a_chapter_started_ends_with_it(ends: dict[str, Progress]) -> None:
         ("03", 3, "import time", "the cell ran longer than 6 s"),
         ("04", 4, "import os", "the kernel died"),
         ("05", 3, "import sys", "ended itself before its last cell"),
-        ("06", 3, "from course_utils import claims", "BrokenClaim: claim 06.1 is broken"),
+        (
+            "06",
+            0,
+            "after its last cell",
+            "claim 06.1 is broken: a value: got -1, expected at least 0\nclaim 06.2 is",
+        ),
     ],
 )
 def test_the_fault_is_named(ends: dict[str, Progress], number: str, cell: int, line: str, words: str) -> None:
@@ -129,8 +137,11 @@ def test_a_failed_run_keeps_what_it_printed_apart(ends: dict[str, Progress]) -> 
     assert not job.output.exists()
 
 
-def test_a_broken_claim_is_recorded_before_it_raises(ends: dict[str, Progress]) -> None:
-    assert record_of(ends["06"]).broken == ["06.1"]
+def test_all_claims_are_made_before_a_run_is_judged(ends: dict[str, Progress]) -> None:
+    record = record_of(ends["06"])
+    assert record.broken == ["06.1", "06.2"]
+    assert record.cells_done == record.cells
+    assert "the last cell" in ends["06"].job.failed_output.read_text(encoding="utf-8")
 
 
 def test_no_partial_file_stays(course: Playground, ends: dict[str, Progress]) -> None:
@@ -244,23 +255,28 @@ def test_a_signal_stops_once_and_its_handler_comes_back(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("profile", "overrides", "relaxed", "strict", "threads"),
-    [
-        ("fast", {}, False, "1", "1"),
-        ("fast", {"epochs": 1}, False, None, "1"),
-        ("fast", {}, True, None, "1"),
-        ("full", {}, False, "1", "7"),
-    ],
+    ("profile", "overrides", "strict", "threads"),
+    [("fast", {}, True, "1"), ("fast", {"epochs": 1}, False, "1"), ("full", {}, True, "7")],
 )
-def test_the_environment_decides_strictness_and_threads(
+def test_a_run_with_changes_is_not_strict_and_the_environment_decides_the_threads(
     playground: Playground,
     profile: str,
     overrides: dict[str, int],
-    relaxed: bool,
-    strict: str | None,
+    strict: bool,
     threads: str,
 ) -> None:
     playground.add("01_chapter")
-    (job,) = plan(playground, profile=profile, overrides=overrides, relaxed=relaxed)
+    (job,) = plan(playground, profile=profile, overrides=overrides)
     env = environment(job, {"COURSE_STRICT": "1", "OMP_NUM_THREADS": "7", "PATH": "here"})
-    assert (env.get("COURSE_STRICT"), env["OMP_NUM_THREADS"], env["PATH"]) == (strict, threads, "here")
+    assert (job.way.strict, env["OMP_NUM_THREADS"], env["PATH"]) == (strict, threads, "here")
+    assert "COURSE_STRICT" not in env
+
+
+def test_the_core_runs_without_the_extras(playground: Playground) -> None:
+    heads = [cell(f"## 1.{n} Part · {kind}", kind="markdown") for n, kind in ((1, "core"), (2, "extra"))]
+    playground.add("01_chapter", heads[0], "print('the core')", heads[1], "raise ValueError")
+    (whole,) = plan(playground)
+    (core,) = plan(playground, way=Way(core=True))
+    ends = {end.job.way.core: end.state for end in (finish([whole])["01"], finish([core])["01"])}
+    assert ends == {False: "failed", True: "passed"}
+    assert "the core" in printed(core)

@@ -11,7 +11,8 @@ import pytest
 from conftest import Playground, cell, notebook
 from typer.testing import CliRunner
 
-from course_utils.tools import notebooks
+from course_utils.claims import MIME
+from course_utils.tools import bounds, notebooks
 from course_utils.tools.cli import app
 from course_utils.tools.notebooks import KEPT, Notebook, is_stripped, strip, text
 from course_utils.tools.tree import CourseError
@@ -174,11 +175,11 @@ def test_records_know_their_cell() -> None:
     source["cells"][1] |= {
         "execution_count": 2,
         "outputs": [
-            {"output_type": "display_data", "metadata": {}, "data": {notebooks.MIME: claim}},
+            {"output_type": "display_data", "metadata": {}, "data": {MIME: claim}},
             {"output_type": "stream", "name": "stderr", "text": ["a"]},
             {"output_type": "stream", "name": "stderr", "text": "b"},
         ],
     }
-    sha = notebooks.cell_sha256(source["cells"][1])
-    assert notebooks.claim_records(source) == [{**claim, "cell_sha256": sha}]
+    hash_of_cell = bounds.cell_hash(notebooks.source(source["cells"][1]))
+    assert bounds.claim_records(source) == [{**claim, "cell": hash_of_cell}]
     assert notebooks.stderr_records(source) == [{"cell": 2, "text": "ab"}]

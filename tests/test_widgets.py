@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import displays
 import ipywidgets
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from course_utils import plotting, widgets
@@ -89,12 +91,64 @@ def test_a_prediction_is_asked_and_answered(shown, capsys):
     assert "Which is more accurate?" in asked
     assert "• the forest" in asked
     assert guess.choice.value is None
-    guess.answer("the forest")
+    scores = {"the network": 0.8, "the forest": 0.9}
+    guess.answer(scores)
     assert "You made no guess" in capsys.readouterr().out
     guess.choice.value = "the forest"
-    guess.answer("the forest")
+    guess.answer(scores)
     assert "You guessed it" in capsys.readouterr().out
     guess.choice.value = "the network"
-    guess.answer("the forest")
+    guess.answer(scores)
     answered = capsys.readouterr().out
     assert "Measured: the forest. You guessed: the network." in answered
+
+
+RANGES = {"little": 1, "some": 5, "much": math.inf}
+SIDES = ["first", "cannot be told", "second"]
+
+
+@pytest.mark.parametrize(
+    ("options", "measured", "found"),
+    [
+        (RANGES, -3, "little"),
+        (RANGES, 1, "some"),
+        (RANGES, np.float32(4.9), "some"),
+        (RANGES, 5, "much"),
+        (RANGES, math.inf, "much"),
+        (SIDES, (-2, -1), "first"),
+        (SIDES, (-2, 0), "cannot be told"),
+        (SIDES, (-1, 1), "cannot be told"),
+        (SIDES, (0.1, 1), "second"),
+        (SIDES, {"first": 1, "second": 3, "cannot be told": 2}, "second"),
+    ],
+)
+def test_a_measurement_means_an_option(shown, options, measured, found):
+    assert widgets.predict("?", options).option(measured) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "measured"),
+    [
+        (RANGES, math.nan),
+        (RANGES, (1, 2)),
+        (RANGES, {"little": 1, "some": 2, "much": 3}),
+        (SIDES, 1.0),
+        (SIDES, (2, 1)),
+        (SIDES, (math.nan, 1)),
+        (SIDES, {"first": 1, "second": 3}),
+        (SIDES, {"first": 1, "second": 3, "third": 2}),
+        (SIDES, {"first": 1, "second": math.nan, "cannot be told": 2}),
+        (["a", "b"], (0, 1)),
+    ],
+)
+def test_a_measurement_that_fits_no_option_is_refused(shown, options, measured):
+    with pytest.raises(widgets.PredictionError, match="expected"):
+        widgets.predict("?", options).answer(measured)
+
+
+@pytest.mark.parametrize(
+    "options", [{"a": 1, "b": 2}, {"a": 3, "b": 1, "c": math.inf}, ["a"], [], {"a": math.inf}, ["a", "a"]]
+)
+def test_options_that_leave_an_outcome_out_are_refused(shown, options):
+    with pytest.raises(widgets.PredictionError, match="at least two options"):
+        widgets.predict("?", options)

@@ -42,7 +42,8 @@ def measure(records: Sequence[Record]) -> Chapter:
         "hardware": records[0].hardware,
         "versions": records[0].versions,
     }
-    found = {id: _band([claims[id] for claims in made], records) for id in sorted(made[0], key=_order)}
+    held = sorted((id for id, claim in made[0].items() if claim["kind"] != "measured"), key=_order)
+    found = {id: _band([claims[id] for claims in made], records) for id in held}
     return {"n": len(records), "made": story, "bands": found}
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +108,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a text so that a reader finds the old file or the new one, never a half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def repository(root: Path) -> str:
+    """Return OWNER/NAME of the repository, which stands once in the project file.
+
+    Raises:
+        CourseError: If it names none.
+    """
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^Repository = "https://github\.com/([^"]+)"', project, re.MULTILINE)
+    if not found:
+        raise CourseError("pyproject.toml names no Repository under [project.urls]")
+    return found[1]
 
 
 def rename(root: Path, slug: str) -> list[Path]:
@@ -119,13 +138,10 @@ def rename(root: Path, slug: str) -> list[Path]:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", slug):
         raise CourseError(f"a repository is named OWNER/NAME, got {slug!r}")
-    project = (root / "pyproject.toml").read_text(encoding="utf-8")
-    present = re.search(r'^Repository = "https://github\.com/([^"]+)"', project, re.MULTILINE)
-    if not present:
-        raise CourseError("pyproject.toml names no Repository under [project.urls]")
+    present = repository(root)
     names = ("README.md", "CONTRIBUTING.md", "pyproject.toml", "notebooks/*.ipynb", ".github/**/*.*")
     texts = {path: path.read_bytes().decode() for name in names for path in sorted(root.glob(name))}
-    pattern = rf"(?<![\w.-]){re.escape(present[1])}(?![\w-])"
+    pattern = rf"(?<![\w.-]){re.escape(present)}(?![\w-])"
     new = {path: re.sub(pattern, slug, text) for path, text in texts.items()}
     changed = [path for path in new if new[path] != texts[path]]
     for path in changed:

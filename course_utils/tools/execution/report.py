@@ -61,7 +61,8 @@ def table(states: Iterable[Progress]) -> Table:
 
 
 def _cost(record: Record) -> tuple[str, ...]:
-    claims = f"{len(record.claims)} made" + (f", {len(record.broken)} broken" if record.broken else "")
+    word = "outside" if record.overrides else "broken"
+    claims = f"{len(record.claims)} made" + (f", {len(record.broken)} {word}" if record.broken else "")
     peak = f"{record.peak_bytes / 1e9:.2f}"
     return f"{record.wall_s:.1f}", f"{record.cpu_s:.1f}", peak, claims, str(len(record.stderr) or "–")
 
@@ -95,5 +96,6 @@ def _failure(job: Job, record: Record) -> list[str]:
         f"in cell {failure.cell}: {failure.line}" if failure.cell else failure.line or "before its first cell"
     )
     look = job.folder / record.output if record.output else job.log
-    lines = [f"{label(job)} failed {where}", *failure.error.splitlines(), f"see {look}"]
+    see = [f"see {look}"] if record.output or look.exists() else []
+    lines = [f"{label(job)} failed {where}", *failure.error.splitlines(), *see]
     return ["[red]" + escape("\n  ".join(lines))]
