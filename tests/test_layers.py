@@ -62,7 +62,8 @@ LEAVES = {  # and what of the package each may import
     "course_utils.claims": {"course_utils"},
     "course_utils.data.assets": {"course_utils", "course_utils.data", "course_utils.data.catalogue"}
     | {"course_utils.data.sources"},
-    "course_utils.exercises.grading": {"course_utils"},
+    "course_utils.exercises.grading": {"course_utils", "course_utils.exercises"}
+    | {f"course_utils.exercises.{name}" for name in ("exercise", "answers", "trials")},  # two when it judges
 }
 HEAVY = ["torch", "torchvision", "sklearn", "matplotlib", "pandas", "ipywidgets", "IPython", "numpy"]
 

@@ -3,18 +3,19 @@
 # ruff: noqa: D103 - worked answers and common mistakes are shown to learners as they would write them
 import math
 from collections import Counter
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from course_utils.exercises.grading import Exercise, NotYet, call
+from course_utils.exercises.answers import Values, numbers, pair, same, shown, whole
+from course_utils.exercises.exercise import Exercise, NotYet, texts
+from course_utils.exercises.trials import agree, call, call_any
 
-Values = npt.NDArray[np.float64]
 
-
-def pad(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+def my_pad(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     longest = max(len(sequence) for sequence in sequences)
     padded = torch.zeros(len(sequences), longest, dtype=torch.int64)
     for row, sequence in enumerate(sequences):
@@ -22,20 +23,22 @@ def pad(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     return padded, torch.tensor([len(sequence) for sequence in sequences])
 
 
-def examine_pad(answer: Any) -> None:  # noqa: ANN401
-    for sequences in ([[5, 6, 7], [8]], [[2], [3, 4], [5, 6, 7, 8]]):
-        found = call(answer, sequences)
-        if not isinstance(found, tuple) or len(found) != 2:
-            raise NotYet(f"expected two things, the padded table and the lengths, got {found!r}")
-        padded, lengths = (torch.as_tensor(part) for part in found)
-        expected, expected_lengths = pad(sequences)
-        if padded.tolist() != expected.tolist():
-            raise NotYet(f"for {sequences} expected {expected.tolist()}, got {padded.tolist()}")
-        if lengths.tolist() != expected_lengths.tolist():
-            raise NotYet(
-                f"for {sequences} expected lengths {expected_lengths.tolist()}, got {lengths.tolist()}: "
-                "the padding does not count"
-            )
+BATCHES = ([[5, 6, 7], [8]], [[2], [3, 4], [5, 6, 7, 8]], [[9, 9]], [[3, 0], [4, 1, 0], [1, 2]])
+
+
+def _same_padding(found: Any, expected: tuple[torch.Tensor, torch.Tensor], case: str) -> None:  # noqa: ANN401
+    padded, lengths = pair(found, "the padded table", "the lengths")
+    same(padded, expected[0], f"{case}as the table ")
+    if str(getattr(padded, "dtype", "int64")).removeprefix("torch.") not in ("int64", "int32", "object"):
+        raise NotYet(
+            f"{case}expected a table of int64, got {padded.dtype}: an embedding looks up whole numbers"
+        )
+    same(
+        lengths,
+        expected[1],
+        f"{case}as the lengths ",
+        advice="the padding does not count, a 0 of the text does",
+    )
 
 
 def pads_at_the_front(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,31 +48,35 @@ def pads_at_the_front(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.T
 
 
 def counts_the_padding(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    padded, _ = pad(sequences)
+    padded, _ = my_pad(sequences)
     return padded, torch.full((len(sequences),), padded.shape[1])
 
 
-def vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
+def my_vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
     counts = Counter(word for text in texts for word in text)
     frequent = sorted(counts, key=lambda word: (-counts[word], word))
     words = ["<pad>", "<unk>", *frequent[: max_size - 2]]
     return {word: index for index, word in enumerate(words)}
 
 
-def examine_vocabulary(answer: Any) -> None:  # noqa: ANN401
-    texts = [["bad", "a", "film", "film", "a"], ["good", "film", "a", "good", "film"]]
-    for max_size in (4, 5, 100):
-        expected, found = vocabulary(texts, max_size), call(answer, texts, max_size)
-        if not isinstance(found, dict):
-            raise NotYet(f"expected a dict from word to index, got {type(found).__name__}")
-        if len(found) > max_size:
-            raise NotYet(f"for max_size {max_size} got {len(found)} entries: the two special ones count too")
-        if found != expected:
-            raise NotYet(f"for {texts} and max_size {max_size} expected {expected}, got {found}")
+REVIEWS = [["film", "good", "bad", "film"], ["a", "film", "a", "good", "film"], ["plot", "plot", "plot"]]
+
+
+def _same_vocabulary(found: Any, expected: dict[str, int], case: str) -> None:  # noqa: ANN401
+    if not isinstance(found, dict):
+        raise NotYet(f"{case}expected a dict from word to index, got {shown(found)}")
+    if len(found) > len(expected):
+        raise NotYet(
+            f"{case}expected {len(expected)} entries, got {len(found)}: the two special ones count too"
+        )
+    for word, index in expected.items():
+        if word not in found:
+            raise NotYet(f"{case}expected {word!r} as number {index}, got {shown(found)} without it")
+        whole(found[word], index, f"{case}as the index of {word!r} ")
 
 
 def cap_forgets_the_special_ones(texts: list[list[str]], max_size: int) -> dict[str, int]:
-    return vocabulary(texts, max_size + 2)
+    return my_vocabulary(texts, max_size + 2)
 
 
 def first_come_first_served(texts: list[list[str]], max_size: int) -> dict[str, int]:
@@ -77,18 +84,19 @@ def first_come_first_served(texts: list[list[str]], max_size: int) -> dict[str, 
     return {word: index for index, word in enumerate(["<pad>", "<unk>", *words[: max_size - 2]])}
 
 
-def perplexity(loss_nats: float) -> float:
+def my_perplexity(loss_nats: float) -> float:
     return math.exp(loss_nats)
 
 
 def examine_perplexity(answer: Any) -> None:  # noqa: ANN401
-    for choices in (2, 64):
-        found = call(answer, math.log(choices))
-        if not isinstance(found, int | float) or not math.isclose(found, choices, rel_tol=1e-6):
-            raise NotYet(
-                f"a model that wavers evenly between {choices} characters has a loss of {math.log(choices):.4f} nats "
-                f"and a perplexity of {choices}; got {found!r}"
-            )
+    for choices in (2, 64, 3.7, 1, 1500):
+        loss = math.log(choices)
+        found = call_any(answer, (torch.tensor(loss),), (loss,))
+        same(
+            found,
+            float(choices),
+            f"for a loss of {loss:.4f} nats, that is {choices} equally likely characters, ",
+        )
 
 
 def two_to_the_nats(loss_nats: float) -> float:
@@ -99,37 +107,25 @@ def bits_only(loss_nats: float) -> float:
     return loss_nats / math.log(2)
 
 
-def cut_windows(values: Values, length: int, horizon: int) -> tuple[Values, Values]:
+def my_windows(values: Values, length: int, horizon: int) -> tuple[Values, Values]:
     starts = range(len(values) - length - horizon + 1)
     pasts = np.stack([values[start : start + length] for start in starts])
     futures = np.array([values[start + length + horizon - 1] for start in starts])
     return pasts, futures
 
 
-def examine_windows(answer: Any) -> None:  # noqa: ANN401
-    for steps, length, horizon in ((6, 3, 1), (8, 2, 3), (5, 4, 1)):
-        values = np.arange(steps, dtype=np.float64)
-        found = call(answer, values, length, horizon)
-        if not isinstance(found, tuple) or len(found) != 2:
-            raise NotYet(f"expected two arrays, pasts and futures, got {type(found).__name__}")
-        pasts, futures = (np.asarray(part, dtype=np.float64) for part in found)
-        if (
-            pasts.ndim == 2
-            and len(pasts) == len(futures)
-            and bool((pasts.max(axis=1) >= futures.ravel()).any())
-        ):
-            raise NotYet(
-                f"for the series 0 to {steps - 1}, length {length}, horizon {horizon}: a past of yours holds its own "
-                "future. That is a leak"
-            )
-        for name, got, expected in zip(
-            ("pasts", "futures"), (pasts, futures), cut_windows(values, length, horizon), strict=True
-        ):
-            if got.shape != expected.shape or not np.allclose(got, expected):
-                raise NotYet(
-                    f"for the series 0 to {steps - 1}, length {length}, horizon {horizon} expected {name} "
-                    f"{expected.tolist()}, got {got.tolist()}"
-                )
+SERIES = np.array([3.0, -1.0, 4.0, 1.5, -9.0, 2.0, 6.0, 0.5])
+CUTS = tuple(
+    (SERIES[:steps], length, horizon) for steps, length, horizon in ((6, 3, 1), (8, 2, 3), (5, 4, 1))
+)
+
+
+def _same_windows(found: Any, expected: tuple[Values, Values], case: str) -> None:  # noqa: ANN401
+    pasts, futures = pair(found, "pasts", "futures")
+    same(pasts, expected[0], f"{case}as the pasts ")
+    leak = np.array_equal(numbers(futures), expected[0][:, -1])
+    advice = "a past of yours holds its own future. That is a leak" if leak else ""
+    same(futures, expected[1], f"{case}as the futures ", advice=advice)
 
 
 def past_holds_the_future(values: Values, length: int, horizon: int) -> tuple[Values, Values]:
@@ -139,25 +135,23 @@ def past_holds_the_future(values: Values, length: int, horizon: int) -> tuple[Va
 
 
 def forgets_the_last_window(values: Values, length: int, horizon: int) -> tuple[Values, Values]:
-    pasts, futures = cut_windows(values, length, horizon)
-    return pasts[:-1], futures[:-1]
+    starts = range(max(1, len(values) - length - horizon))
+    pasts = np.stack([values[start : start + length] for start in starts])
+    return pasts, np.array([values[start + length + horizon - 1] for start in starts])
 
 
-def same_hour_yesterday(series: Values, horizon: int) -> float:
+def my_baseline(series: Values, horizon: int) -> float:
     steps_back = 24 * math.ceil(horizon / 24)
     return float(series[len(series) - 1 + horizon - steps_back])
 
 
 def examine_baseline(answer: Any) -> None:  # noqa: ANN401
-    series = np.arange(100.0, 172.0)  # three days, ending at hour 171
-    for horizon in (1, 6, 24, 30):
-        expected, found = same_hour_yesterday(series, horizon), call(answer, series, horizon)
-        target = 171 + horizon
-        if not isinstance(found, int | float | np.floating) or not math.isclose(float(found), expected):
-            raise NotYet(
-                f"the series ends with hour 171; hour {target} is asked for, and the latest known hour at the same "
-                f"time of day is {expected:.0f}; got {found!r}"
-            )
+    days, ragged = np.arange(100.0, 172.0), np.arange(153.0, 100.0, -1.0)
+    cases = [(series, horizon) for series in (days, ragged) for horizon in (1, 6, 24, 25, 30, 48)]
+    expected = [my_baseline(*case) for case in cases]
+    for (series, horizon), right in zip(cases, expected, strict=True):
+        hours = f"for {len(series)} hours with the values {series[0]:.0f} to {series[-1]:.0f}, horizon {horizon}, "
+        same(call(answer, series, horizon), right, f"{hours}the latest known value at that time of day: ")
 
 
 def last_value(series: Values, horizon: int) -> float:
@@ -168,42 +162,69 @@ def one_hour_off(series: Values, horizon: int) -> float:
     return float(series[len(series) + horizon - 24 * math.ceil(horizon / 24) - 2])
 
 
-def prepare(values: Values, train_share: float, length: int) -> tuple[Values, Values]:
+def my_prepare(values: Values, train_share: float, length: int) -> tuple[Values, Values]:
     cut = round(len(values) * train_share)
     train, test = values[:cut], values[cut:]
     mean, std = train.mean(), train.std()
     parts = [(part - mean) / std for part in (train, test)]
-    pasts = [np.lib.stride_tricks.sliding_window_view(part, length) for part in parts]
-    return pasts[0], pasts[1]
+    windows = [np.lib.stride_tricks.sliding_window_view(part, length) for part in parts]
+    return windows[0], windows[1]
 
 
 def examine_prepare(answer: Any) -> None:  # noqa: ANN401
     rng = np.random.default_rng(0)
-    values = np.concatenate([rng.normal(size=60), rng.normal(50, 9, size=40)])
-    changed = values.copy()
-    changed[60:] += 1000.0  # another future: the training windows must not notice
-    found = call(answer, values, 0.6, 5)
-    if not isinstance(found, tuple) or len(found) != 2:
-        raise NotYet(f"expected two arrays, training and test windows, got {type(found).__name__}")
-    train, test = (np.asarray(part, dtype=np.float64) for part in found)
-    other = np.asarray(call(answer, changed, 0.6, 5)[0], dtype=np.float64)
-    expected = prepare(values, 0.6, 5)
-    if train.shape != expected[0].shape or test.shape != expected[1].shape:
-        raise NotYet(
-            f"100 steps, 60 of them for training, windows of 5: expected {len(expected[0])} training and "
-            f"{len(expected[1])} test windows, got {len(train)} and {len(test)}: does one straddle the cut?"
-        )
-    if not np.allclose(train, other):
-        raise NotYet("the training windows change when only the future changes: something leaks back from it")
-    if not np.allclose(train, expected[0]) or not np.allclose(test, expected[1]):
-        raise NotYet("no leak, but other values: scale both parts with mean and spread of the training part")
+    for steps, share, length in ((100, 0.6, 5), (53, 0.75, 3)):
+        cut = round(steps * share)
+        values = np.concatenate([rng.normal(size=cut), rng.normal(50, 9, size=steps - cut)])
+        case = f"for {steps} steps, {share:.0%} of them for training, windows of {length}: "
+        train, test = _two_parts(call(answer, values, share, length), length, case)
+        last, first = len(train) + length - 1, steps - len(test) - length + 1  # of the steps of both parts
+        if first < last:
+            raise NotYet(
+                f"{case}{len(train)} training and {len(test)} test windows: some hold steps of both parts"
+            )
+        if abs(last - cut) > length or first - last >= length:
+            raise NotYet(
+                f"{case}expected about {cut} steps in the training part, got {last}, and {steps - first} after"
+            )
+        future = values.copy()
+        future[last:] += 1000.0  # the training windows must not notice
+        other, _ = _two_parts(call(answer, future, share, length), length, case)
+        if other.shape != train.shape or not np.allclose(train, other):
+            raise NotYet(
+                f"{case}the training windows change when only the future changes: something leaks back"
+            )
+        _scaled_by_training(train, test, values, last, case)
+
+
+def _two_parts(found: Any, length: int, case: str) -> tuple[Values, Values]:  # noqa: ANN401
+    parts = [numbers(part, "windows") for part in pair(found, "training windows", "test windows")]
+    for part in parts:
+        if part.ndim != 2 or part.shape[1] != length:
+            raise NotYet(f"{case}expected windows of shape (N, {length}), got {part.shape}")
+    return parts[0], parts[1]
+
+
+def _scaled_by_training(train: Values, test: Values, values: Values, last: int, case: str) -> None:
+    """Mean and spread may come from all training steps, or from a few less, with n or n - 1 below the root."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, train.shape[1])
+    chosen = np.concatenate([windows[: len(train)], windows[len(windows) - len(test) :]])
+    for known, ddof in product(range(last - train.shape[1], last + 1), (0, 1)):
+        mean, std = values[:known].mean(), values[:known].std(ddof=ddof)
+        if np.allclose(np.concatenate([train, test]), (chosen - mean) / std, atol=1e-5):
+            return
+    raise NotYet(
+        f"{case}no leak, but other values: scale both parts with mean and spread of the training part"
+    )
 
 
 def scales_by_everything(values: Values, train_share: float, length: int) -> tuple[Values, Values]:
     cut = round(len(values) * train_share)
     scaled = (values - values.mean()) / values.std()
-    pasts = [np.lib.stride_tricks.sliding_window_view(part, length) for part in (scaled[:cut], scaled[cut:])]
-    return pasts[0], pasts[1]
+    windows = [
+        np.lib.stride_tricks.sliding_window_view(part, length) for part in (scaled[:cut], scaled[cut:])
+    ]
+    return windows[0], windows[1]
 
 
 def splits_the_windows(values: Values, train_share: float, length: int) -> tuple[Values, Values]:
@@ -213,112 +234,65 @@ def splits_the_windows(values: Values, train_share: float, length: int) -> tuple
     return windows[:cut], windows[cut:]
 
 
+TEXTS = texts(__file__)
 EXERCISES = {
     "3.1": Exercise(
-        title="Pad a batch",
-        examine=examine_pad,
-        answer=pad,
-        hints=(
-            "How wide must the table be? As wide as the longest sequence.",
-            "Start with `torch.zeros(len(sequences), longest, dtype=torch.int64)` and fill row by row.",
-            "`padded[row, : len(sequence)] = torch.tensor(sequence)`",
-        ),
-        reasoning="A batch is a rectangle, texts are not: fill up with index 0 at the end, and keep the true lengths, "
-        "so that the LSTM can be told where each text stops.",
+        examine=partial(agree, reference=my_pad, cases=[(rows,) for rows in BATCHES], compare=_same_padding),
+        answer=my_pad,
         mistakes=(
             (pads_at_the_front, "pads in front: packing then cuts off words and keeps zeros"),
-            (
-                counts_the_padding,
-                "gives the padded length for every text, so nothing is hidden from the LSTM",
-            ),
+            (counts_the_padding, "gives the padded length for every text: the LSTM reads the padding too"),
         ),
-        notes="Ask why the lengths are needed although the zeros can be counted: what if 0 were a real word?",
+        **TEXTS["3.1"],
     ),
     "3.2": Exercise(
-        title="A vocabulary with a cap",
-        examine=examine_vocabulary,
-        answer=vocabulary,
-        hints=(
-            "`collections.Counter` counts the words of all texts.",
-            "Sort by count, downwards, then by the alphabet: `sorted(counts, key=lambda w: (-counts[w], w))`.",
-            "The cap includes `<pad>` and `<unk>`: only `max_size - 2` words have room.",
+        examine=partial(
+            agree,
+            reference=my_vocabulary,
+            cases=[(REVIEWS, n) for n in (4, 5, 2, 100)],
+            compare=_same_vocabulary,
         ),
-        reasoning="Frequent words earn their row of the embedding; the rest share `<unk>`. Ties are broken by the "
-        "alphabet, so that the same texts always give the same numbers.",
+        answer=my_vocabulary,
         mistakes=(
             (cap_forgets_the_special_ones, "forgets that the special entries take two places"),
             (first_come_first_served, "takes the first words instead of the most frequent ones"),
         ),
-        notes="Ask from which part the texts may come: from the training part only.",
+        **TEXTS["3.2"],
     ),
     "3.3": Exercise(
-        title="Perplexity from the loss",
         examine=examine_perplexity,
-        answer=perplexity,
-        hints=(
-            "Cross-entropy in PyTorch is in nats, to the base e.",
-            "A fair coin costs ln 2 nats and has the perplexity 2. Which function turns ln 2 into 2?",
-        ),
-        reasoning="Perplexity is e to the mean loss in nats (or 2 to the loss in bits): the number of equally likely "
-        "characters that would be as hard to guess.",
+        answer=my_perplexity,
         mistakes=(
             (two_to_the_nats, "takes 2 as the base, which fits bits, not nats"),
             (bits_only, "gives the bits per character"),
         ),
-        notes="Perplexity per character and per word cannot be compared: ask why.",
+        **TEXTS["3.3"],
     ),
     "3.4": Exercise(
-        title="Windows that only look back",
-        examine=examine_windows,
-        answer=cut_windows,
-        hints=(
-            "A window that starts at s covers s to s + length - 1.",
-            "Its future, `horizon` steps after the end, is at s + length + horizon - 1.",
-            "The last start is len(values) - length - horizon: `range(... + 1)`.",
-        ),
-        reasoning="With horizon 1 the target is the value right after the window. Everything in the past must be known "
-        "at the moment of the forecast.",
+        examine=partial(agree, reference=my_windows, cases=CUTS, compare=_same_windows),
+        answer=my_windows,
         mistakes=(
-            (
-                past_holds_the_future,
-                "the target is the last value of the past: a perfect score, and worthless",
-            ),
+            (past_holds_the_future, "the target is the last value of the past: perfect, and worthless"),
             (forgets_the_last_window, "stops one start too early"),
         ),
-        notes="A model that is too good is the symptom of this leak. Let learners plant it and look at the error.",
+        **TEXTS["3.4"],
     ),
     "3.5": Exercise(
-        title="Same hour yesterday",
         examine=examine_baseline,
-        answer=same_hour_yesterday,
-        hints=(
-            "The wanted hour has the index len(series) - 1 + horizon: beyond the end.",
-            "Go back by whole days until you are inside the series.",
-            "One day is enough up to a horizon of 24; in general it takes math.ceil(horizon / 24) days.",
-        ),
-        reasoning="The latest known value at the same time of day: 24 · ⌈horizon / 24⌉ hours before the wanted one. At "
-        "a horizon of 24 it is the last value itself, that is, persistence.",
+        answer=my_baseline,
         mistakes=(
             (last_value, "is persistence: right at 24 hours only"),
             (one_hour_off, "counts from one hour too early"),
         ),
-        notes="Which baseline is stronger at +1, at +6, at +24? Let learners guess before they measure.",
+        **TEXTS["3.5"],
     ),
     "3.6": Exercise(
-        title="Find the leak",
         examine=examine_prepare,
-        answer=prepare,
-        hints=(
-            "There are two leaks. What does the pipeline know about the future when it scales?",
-            "Compute mean and spread from `values[:cut]` alone.",
-            "Cut the series first and make windows of each part, so that none holds steps of both.",
-        ),
-        reasoning="Scale with the training part, and cut before windowing. A test that finds such leaks: change the "
-        "future, and see whether anything in the training data moves.",
+        answer=my_prepare,
         mistakes=(
             (scales_by_everything, "mean and spread know the future"),
             (splits_the_windows, "windows around the cut hold steps of both parts"),
         ),
-        notes="The test inside the check, change the future and compare, is worth teaching for its own sake.",
+        **TEXTS["3.6"],
     ),
 }

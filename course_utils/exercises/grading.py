@@ -8,29 +8,23 @@ from __future__ import annotations
 import contextlib
 import html
 import importlib
-import inspect
 import json
 import os
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from course_utils import ROOT
+from course_utils.exercises.exercise import Exercise, NotAttempted, NotYet, is_stub
+
+__all__ = ["Exercise", "NotAttempted", "NotYet", "check", "clinic", "grade", "hint", "progress", "solution"]
 
 PROGRESS = Path(os.environ.get("COURSE_PROGRESS", ROOT / "data" / "progress.json"))
 MIME = "application/vnd.course.exercises+json"
 Status = Literal["not attempted", "not yet", "correct"]
-
-
-class NotYet(Exception):
-    """A wrong answer; the message says for which input what was expected and what came."""
-
-
-class NotAttempted(Exception):
-    """The stub is still there."""
 
 
 class UnknownExercise(KeyError):
@@ -39,44 +33,6 @@ class UnknownExercise(KeyError):
     def __str__(self) -> str:
         """Return the message without the quotes that a KeyError adds."""
         return str(self.args[0])
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """One exercise of a chapter.
-
-    Args:
-        title: A few words.
-        examine: Takes the learner's answer; raises `NotYet` with a message that helps.
-        answer: A worked answer: a function, or a value.
-        hints: Given one by one, the last almost gives the answer away.
-        reasoning: Why the answer is right, for `solution` and the instructor's edition.
-        mistakes: Wrong answers that learners give, each with what is behind it.
-        notes: For the instructor: what the exercise is for, what to ask next.
-    """
-
-    title: str
-    examine: Callable[[Any], None]
-    answer: Any
-    hints: tuple[str, ...]
-    reasoning: str
-    mistakes: tuple[tuple[Any, str], ...]
-    notes: str
-
-    def worked(self) -> str:
-        """Return the worked answer as code."""
-        return _as_code(self.answer)
-
-    def record(self) -> dict[str, Any]:
-        """Return all that a handout shows, as JSON can hold it."""
-        return {
-            "title": self.title,
-            "hints": list(self.hints),
-            "answer": self.worked(),
-            "reasoning": self.reasoning,
-            "mistakes": [[_as_code(answer), why] for answer, why in self.mistakes],
-            "notes": self.notes,
-        }
 
 
 @dataclass(frozen=True)
@@ -90,54 +46,45 @@ class Verdict:
 _hints_given: dict[str, int] = {}
 
 
-def find(id: str) -> Exercise:
+def find(id: str | float) -> Exercise:
     """Return the exercise with that id, e.g. `"1.2"`.
 
     Raises:
         UnknownExercise: If there is none.
     """
-    chapter, _, number = id.partition(".")
-    if not chapter.isdigit() or not number.isdigit():
+    return _named(id)[1]
+
+
+def _named(id: str | float) -> tuple[str, Exercise]:
+    """Return the id as the chapter writes it, and the exercise; `1.2` and `"01.2"` mean `"1.2"`."""
+    chapter, _, number = (str(id).strip() if isinstance(id, str | int | float) else "").partition(".")
+    if not (chapter + number).isascii() or not chapter.isdigit() or not number.isdigit():
         raise UnknownExercise(f"got exercise {id!r}, expected chapter and number such as '1.2'")
-    name = f"course_utils.exercises.chapter_{int(chapter):02d}"
+    exercises = _chapter(int(chapter))
+    name = f"{int(chapter)}.{int(number)}"
+    if isinstance(id, float) and f"{name}0" in exercises:
+        raise UnknownExercise(f"{name} may mean '{name}' or '{name}0': write the number in quotes")
+    if name not in exercises:
+        quotes = "; write the number in quotes" if isinstance(id, float) else ""
+        raise UnknownExercise(
+            f"unknown exercise {id!r}; chapter {int(chapter)} has {', '.join(exercises)}{quotes}"
+        )
+    return name, exercises[name]
+
+
+def _chapter(number: int) -> dict[str, Exercise]:
+    name = f"course_utils.exercises.chapter_{number:02d}"
     try:
         exercises: dict[str, Exercise] = importlib.import_module(name).EXERCISES
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise UnknownExercise(f"chapter {chapter} has no exercises") from error
-    if id not in exercises:
-        raise UnknownExercise(f"unknown exercise {id!r}; chapter {chapter} has {', '.join(exercises)}")
-    return exercises[id]
+        raise UnknownExercise(f"chapter {number} has no exercises") from error
+    return exercises
 
 
-def call(function: Any, *inputs: Any) -> Any:  # noqa: ANN401 - a learner's function takes and gives anything
-    """Call a learner's function; a stub and an error become verdicts.
-
-    Raises:
-        NotAttempted: If it returns `...`.
-        NotYet: If it is not a function, returns nothing, or raises.
-    """
-    if function is ...:
-        raise NotAttempted
-    if not callable(function):
-        raise NotYet(
-            f"expected a function, got {type(function).__name__}: pass the function itself, not its result"
-        )
-    shown = ", ".join(_short(value) for value in inputs)
-    try:
-        result = function(*inputs)
-    except Exception as error:
-        raise NotYet(f"for {shown} your function raised {type(error).__name__}: {error}") from error
-    if result is ...:
-        raise NotAttempted
-    if result is None:
-        raise NotYet(f"for {shown} your function returned None: does it end with `return`?")
-    return result
-
-
-def grade(id: str, answer: Any) -> Verdict:  # noqa: ANN401
-    """Judge an answer by what it does, without recording anything.
+def grade(id: str | float, answer: Any) -> Verdict:  # noqa: ANN401
+    """Judge an answer by what it does, without recording anything; whatever it is, a verdict comes back.
 
     Args:
         id: E.g. `"1.2"`.
@@ -147,49 +94,61 @@ def grade(id: str, answer: Any) -> Verdict:  # noqa: ANN401
         UnknownExercise: If there is no such exercise.
     """
     exercise = find(id)
-    if answer is ...:
-        return Verdict("not attempted")
+    from course_utils.exercises import answers, trials  # torch: not before an answer is judged
+
     try:
-        exercise.examine(answer)
+        with trials.undisturbed():
+            if is_stub(answer):
+                raise NotAttempted
+            exercise.examine(answer)
     except NotAttempted:
         return Verdict("not attempted")
     except NotYet as found:
         return Verdict("not yet", str(found))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the last net: the examiners themselves say more
+        return Verdict("not yet", f"{answers.shown(answer)} cannot be judged: {answers.said(error)}")
     return Verdict("correct")
 
 
-def check(id: str, answer: Any) -> None:  # noqa: ANN401
+def check(id: str | float, answer: Any) -> None:  # noqa: ANN401
     """Say whether an answer is right, and keep the learner's progress.
 
     Args:
         id: E.g. `"1.2"`.
         answer: A function or a value, as the exercise asks.
     """
-    verdict = grade(id, answer)
-    title = f"{id} {find(id).title}"
+    name, exercise = _named(id)
+    verdict = grade(name, answer)
+    title = f"{name} {exercise.title}"
     if verdict.status == "not attempted":
-        print(f"○ {title}: not attempted. Replace the `...`, or ask hint({id!r}).")
+        print(f"○ {title}: not attempted. Replace the `...`, or ask hint({name!r}).")
         return
     mark, more = ("✓", "") if verdict.status == "correct" else ("✗", f": {verdict.message}")
     print(f"{mark} {title}: {verdict.status}{more}")
-    _record(id, verdict.status)
+    try:
+        _record(name, verdict.status)
+    except OSError as error:
+        print(f"(Your progress could not be kept in data/{PROGRESS.name}: {error.strerror or error}.)")
 
 
-def hint(id: str) -> None:
+def hint(id: str | float) -> None:
     """Print the next hint of an exercise."""
-    hints = find(id).hints
-    given = _hints_given.get(id, 0)
+    name, exercise = _named(id)
+    hints, given = exercise.hints, _hints_given.get(name, 0)
     if given >= len(hints):
-        print(f"That was the last hint of {id}. solution({id!r}) shows a worked answer.")
+        print(f"That was the last hint of {name}. solution({name!r}) shows a worked answer.")
         return
-    _hints_given[id] = given + 1
-    print(f"Hint {given + 1} of {len(hints)} for {id}: {hints[given]}")
+    _hints_given[name] = given + 1
+    print(f"Hint {given + 1} of {len(hints)} for {name}: {hints[given]}")
 
 
-def solution(id: str) -> None:
-    """Print a worked answer with its reasoning."""
+def solution(id: str | float) -> None:
+    """Print a worked answer, ready to be pasted over the stub, with its reasoning as a comment."""
     exercise = find(id)
-    print(f"{exercise.worked()}\n\n{exercise.reasoning}")
+    reasoning = textwrap.fill(exercise.reasoning, 100, initial_indent="# ", subsequent_indent="# ")
+    print(f"{exercise.worked()}\n\n\n{reasoning}")
 
 
 class Progress:
@@ -200,11 +159,10 @@ class Progress:
 
     def __init__(self, chapter: str) -> None:
         """Read the verdicts of a chapter, e.g. `"01"`."""
-        find(f"{int(chapter)}.1")  # a chapter without exercises has no progress either
-        module = importlib.import_module(f"course_utils.exercises.chapter_{int(chapter):02d}")
+        exercises = _chapter(int(chapter))
         kept = _read()
-        self.records = {id: exercise.record() for id, exercise in module.EXERCISES.items()}
-        self.rows = [(id, e.title, kept.get(id, "not attempted")) for id, e in module.EXERCISES.items()]
+        self.records = {id: exercise.record() for id, exercise in exercises.items()}
+        self.rows = [(id, e.title, kept.get(id, "not attempted")) for id, e in exercises.items()]
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._repr_html_(), MIME: self.records}
@@ -228,29 +186,53 @@ def progress(chapter: str) -> Progress:
     return Progress(chapter)
 
 
+class Patient:
+    """What a clinic hands to its cell: `healed(value)` takes what the healed cell makes."""
+
+    value: Any = ...
+
+    def __call__(self, value: Any) -> None:  # noqa: ANN401
+        """Take what the healed cell makes; of several values the last counts."""
+        self.value = value
+
+
 @contextlib.contextmanager
-def clinic(name: str) -> Iterator[None]:
-    """Run a sick cell: print the last line of its error instead of stopping, or say that it is healed."""
+def clinic(name: str, expect: tuple[int | None, ...] | None = None) -> Iterator[Patient]:
+    """Run a sick cell: print the last line of its error instead of stopping, or say that it is healed.
+
+    Args:
+        name: What the patient suffers from.
+        expect: The shape of what the healed cell hands over, `None` where any size is right. Without it, a cell that
+            raises nothing counts as healed, also an empty one.
+
+    Example:
+        with clinic("shape", expect=(8, 10)) as healed:
+            healed(nn.Linear(784, 10)(images))
+    """
+    patient = Patient()
     try:
-        yield
+        yield patient
+        wrong = "" if expect is None else _symptom(patient.value, expect)
     except Exception as error:
         last = str(error).strip().splitlines() or [""]
-        print(f"✗ {name}: {type(error).__name__}: {' '.join(last)[:400]}")
-    else:
-        print(f"✓ {name}: runs without an error")
+        wrong = f"{type(error).__name__}: {' '.join(last)[:400]}"
+    right = "runs without an error" if expect is None else "healed"
+    print(f"✗ {name}: {wrong}" if wrong else f"✓ {name}: {right}")
 
 
-def _as_code(answer: object) -> str:
-    """Return an answer as a learner would write it."""
-    if callable(answer):
-        return textwrap.dedent(inspect.getsource(answer)).rstrip()
-    return f"answer = {answer!r}"
+def _symptom(value: Any, expect: tuple[int | None, ...]) -> str:  # noqa: ANN401
+    """Say what is wrong with what a healed cell made; nothing if all is well."""
+    from course_utils.exercises import answers
 
-
-def _short(value: object) -> str:
-    """Return a value on one line, cut if it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    wanted = f"({', '.join('any' if size is None else str(size) for size in expect)})"
+    if value is ...:
+        return f"no error, and nothing came out: hand a result of shape {wanted} to `healed`"
+    try:
+        shape = answers.numbers(value).shape
+    except NotYet as found:
+        return f"no error, but {found}"
+    fits = len(shape) == len(expect) and all(e in (None, s) for s, e in zip(shape, expect, strict=True))
+    return "" if fits else f"no error, but expected a result of shape {wanted}, got {shape}"
 
 
 def _read() -> dict[str, str]:
@@ -279,6 +261,10 @@ def _record(id: str, status: Status) -> None:
     kept[id] = status
     PROGRESS.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=PROGRESS.parent, prefix=".progress-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=1, sort_keys=True)
-    Path(name).replace(PROGRESS)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=1, sort_keys=True)
+        Path(name).replace(PROGRESS)
+    except OSError:  # a full disk
+        Path(name).unlink(missing_ok=True)
+        raise
