@@ -59,7 +59,11 @@ def my_vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
     return {word: index for index, word in enumerate(words)}
 
 
-REVIEWS = [["film", "good", "bad", "film"], ["a", "film", "a", "good", "film"], ["plot", "plot", "plot"]]
+REVIEWS = [
+    ["film", "kid", "bad", "film"],
+    ["actor", "film", "actor", "kid", "film"],
+    ["plot", "plot", "plot"],
+]
 
 
 def _same_vocabulary(found: Any, expected: dict[str, int], case: str) -> None:  # noqa: ANN401
@@ -89,7 +93,7 @@ def my_perplexity(loss_nats: float) -> float:
 
 
 def examine_perplexity(answer: Any) -> None:  # noqa: ANN401
-    for choices in (2, 64, 3.7, 1, 1500):
+    for choices in (2, 64, 3.725, 1, 1500):
         loss = math.log(choices)
         found = call_any(answer, (torch.tensor(loss),), (loss,))
         same(
