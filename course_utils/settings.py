@@ -1,6 +1,6 @@
 """A chapter's settings: one word (`fast` or `full`) decides every value.
 
-The values stand in `notebooks/profiles.yaml`, one row a setting, with what it means beside it.
+The values stand in `notebooks/profiles.yaml`, one row a setting, with its limits and what it means beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = ROOT / "notebooks" / "profiles.yaml"
 
 
 class SettingsError(ValueError):
-    """A chapter, profile, setting or device that does not exist, or a value of the wrong type."""
+    """A chapter, profile, setting or device that does not exist, or a value of the wrong type or size."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def load(
         The settings, each value also an attribute.
 
     Raises:
-        SettingsError: If a name is unknown or a value has the wrong type; the message lists the valid ones.
+        SettingsError: If a name is unknown, or a value has the wrong type or lies outside its limits; the message
+            says which are valid.
     """
     table = _read(file)
     known = [name for name in table if name != "all"]
@@ -115,12 +116,18 @@ def load(
     rows = {**table["all"], **table[chapter]}
     values = {name: row[profile] for name, row in rows.items()}
     changed = _checked_overrides(values, overrides)
+    for name in sorted(rows, key=lambda name: "by" in rows[name]):  # what others hang on comes first
+        _hold(name, rows[name], {**values, **changed})
     about = {name: str(row["about"]) for name, row in rows.items()}
     return Settings(chapter, profile, seed, device, {**values, **changed}, about, changed)
 
 
 def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    table: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        table: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{file} cannot be read: {reason}; put that line right") from error
     return table
 
 
@@ -143,6 +150,31 @@ def _checked_overrides(values: Mapping[str, Any], overrides: object) -> dict[str
             )
         changed[name] = float(value) if isinstance(values[name], float) else value
     return changed
+
+
+def _hold(name: str, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Hold a setting to its row: `range` or `choices` for each item, `items` for the length of a list.
+
+    Args:
+        name: Of the setting.
+        row: As the file has it; with `by`, the limits are those for the value of that other setting.
+        values: Of all settings.
+    """
+    value, where = values[name], ""
+    items = value if isinstance(value, list) else [value]
+    limits = row.get("range", row.get("choices", items))
+    if "by" in row:
+        limits, where = limits[values[row["by"]]], f" with {row['by']} = {values[row['by']]!r}"
+    low, high = limits if "range" in row else (None, None)
+    wrong = [item for item in items if not (item in limits if low is None else low <= item <= high)]
+    fewest, most = row.get("items", (1, len(items)))
+    if wrong:
+        valid = f"from {low} to {high}" if "range" in row else " or ".join(map(repr, limits))
+        each = "each item of setting" if isinstance(value, list) else "setting"
+        raise SettingsError(f"{each} {name!r} must be {valid}{where}, got {wrong[0]!r} ({row['about']})")
+    if not fewest <= len(items) <= most:
+        length = str(most) if fewest == most else f"{fewest} to {most}"
+        raise SettingsError(f"setting {name!r} must have {length} items, got {len(items)} ({row['about']})")
 
 
 def _same_type(value: object, model: object) -> bool:

@@ -16,8 +16,8 @@ from course_utils.tools.tree import Course
 
 PARAMETERS = 'profile = "fast"\nseed = 0\ndevice = "auto"\noverrides = {}'
 SETTINGS = {
-    "epochs": {"fast": 2, "full": 3, "about": "passes"},
-    "rate": {"fast": 0.1, "full": 0.2, "about": "rate"},
+    "epochs": {"fast": 2, "full": 3, "range": [1, 9], "about": "passes"},
+    "rate": {"fast": 0.1, "full": 0.2, "range": [0.0001, 1], "about": "rate"},
 }
 CLAIM = """import pathlib
 from course_utils import claims
@@ -74,7 +74,7 @@ def new_playground(folder: Path) -> Playground:
         course.root / "course_utils" / "tools",
     ):
         folder.mkdir(parents=True)
-    threads = {"threads": {"fast": 1, "full": 0, "about": "threads"}}
+    threads = {"threads": {"fast": 1, "full": 0, "range": [0, 256], "about": "threads"}}
     course.profiles.write_text(json.dumps({"all": threads}), encoding="utf-8")  # JSON is YAML
     (course.root / "data" / "assets.toml").touch()
     return course

@@ -201,10 +201,8 @@ def predictions(lesson: Lesson) -> list[str]:
     """Predictions have literal options, are answered once, and every outcome is one of the options."""
     complaints = []
     for cell in lesson.code():
-        complaints += [
-            f"{cell}: {problem}" for call in calls(cell.tree, "predict") for problem in _prediction(call)
-        ]
-    asked = [name for cell in lesson.code() for name in _targets_of(cell, "predict")]
+        complaints += [f"{cell}: {problem}" for call in _asked(cell.tree) for problem in _prediction(call)]
+    asked = [name for cell in lesson.code() for name in _guesses(cell)]
     answered = Counter(
         ast.unparse(call.func.value)
         for cell in lesson.code()
@@ -237,10 +235,13 @@ def _between(low: float, high: float) -> list[float]:
     return [low, (low + high) / 2, math.nextafter(high, low)]
 
 
-def _targets_of(cell: Cell, function: str) -> list[str]:
-    assigned = [
-        node for node in ast.walk(cell.tree) if isinstance(node, ast.Assign) and calls(node.value, function)
-    ]
+def _asked(tree: ast.AST) -> list[ast.Call]:
+    """Return the predictions asked for; a classifier's own `predict` is none."""
+    return [call for call in calls(tree, "predict") if ast.unparse(call.func) == "widgets.predict"]
+
+
+def _guesses(cell: Cell) -> list[str]:
+    assigned = [node for node in ast.walk(cell.tree) if isinstance(node, ast.Assign) and _asked(node.value)]
     return [ast.unparse(node.targets[0]) for node in assigned]
 
 

@@ -71,6 +71,7 @@ def put(record: Record, job: Job) -> None:
         (["run", "--set", "epoch=3"], "unknown setting 'epoch'; the settings are threads, epochs, rate"),
         (["run", "--set", "epochs=many"], "setting 'epochs' must be int such as 2, got str 'many'"),
         (["run", "--set", "epochs=1.5"], "setting 'epochs' must be int such as 2, got float 1.5"),
+        (["run", "--set", "epochs=0"], "01_first: setting 'epochs' must be from 1 to 9, got 0 (passes)"),
         (["run", "--set", "epochs"], "--set takes NAME=VALUE such as epochs=3, got 'epochs'"),
         (["run", "--set", "epochs=["], "the value of --set 'epochs=[' cannot be read"),
         (["claims", "7"], "unknown chapter 07"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import conftest
@@ -14,11 +15,11 @@ from typer.testing import CliRunner
 
 from course_utils import claims, widgets
 from course_utils.exercises import grading
-from course_utils.tools import cli
+from course_utils.tools import cli, notebooks
 from course_utils.tools.execution import plan, records
 from course_utils.tools.execution.records import Failure, Record
 from course_utils.tools.handouts import build as handouts
-from course_utils.tools.handouts import pages
+from course_utils.tools.handouts import cells
 from course_utils.tools.tree import CourseError
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -35,16 +36,17 @@ CLAIM = {
     "text": "a <value>",
     "value": 0.875,
     "unit": "accuracy",
-    "ok": True,
     "kind": "asserted",
+    "bound": "at least 0.8",
+    "verdict": "holds",
+    "file": "",
+    "ok": True,
 }
-BAND = {
-    "n": 5,
-    "min": 0.8,
-    "mean": 0.85,
-    "max": 0.9,
-    "hardware": {"processor": "Abacus"},
-    "date": "2026-01-02",
+MEASURED = {"kind": "measured", "bound": "", "verdict": "recorded"}
+BANDS = {
+    "n": 20,
+    "made": {"date": "2026-01-02"},
+    "bands": {"01.1": {"low": 0.8, "high": 0.9, "mean": 0.85, "sd": 0.025}},
 }
 FRAMES = {
     "control": "rate",
@@ -58,7 +60,8 @@ TABLE = (
     "<tbody><tr><th>0</th><td>7</td></tr></tbody></table>"
 )
 TITLE = (
-    "# Chapter 1: One\n\n[![Open in Colab](https://example.org/badge.svg)](https://example.org/colab)\n\n"
+    "# Chapter 1: One\n\nOpen this chapter [in Colab](https://example.org/colab) or "
+    "[![in Binder](https://example.org/badge.svg)](https://example.org/binder).\n\n"
     "It begins. At the end you can\n\n- count\n"
 )
 RECAP = (
@@ -98,13 +101,13 @@ CELLS = [
     code('check("1.1", double)', says("not attempted: verdict"), tags=("check",)),
     code("print(1 < 2)", says("\x1b[31mTrue\x1b[0m & more")),
     code(
-        "draw()", picture(**{widgets.FRAMES_MIME: FRAMES}), shown({pages.WIDGET_MIME: {}}), tags=("widget",)
+        "draw()", picture(**{widgets.FRAMES_MIME: FRAMES}), shown({cells.WIDGET_MIME: {}}), tags=("widget",)
     ),
-    code("pad()", shown({pages.WIDGET_MIME: {}, "text/plain": "DrawingPad()"}), tags=("widget",)),
+    code("pad()", shown({cells.WIDGET_MIME: {}, "text/plain": "DrawingPad()"}), tags=("widget",)),
     text("## 1.2 Second · extra\n\nMore."),
     code(
         "claim()",
-        shown({claims.MIME: CLAIM | {"bound": "at least 0.8"}, "text/plain": "plain"}),
+        shown({claims.MIME: CLAIM, "text/plain": "plain"}),
         tags=("claim",),
     ),
     code("table()", shown({"text/html": TABLE})),
@@ -136,7 +139,9 @@ def page(course: Playground, edition: str = "learner", name: str = "01_one") -> 
 
 @pytest.fixture
 def course(playground: Playground) -> Playground:
-    playground.claims.write_text(json.dumps({"01.1": BAND, "01.1@full": {**BAND, "n": 9}}), encoding="utf-8")
+    playground.claims.write_text(
+        json.dumps({"fast": {"01": BANDS}, "full": {"01": {**BANDS, "n": 9}}}), encoding="utf-8"
+    )
     execute(playground)
     written, problems = handouts.build(playground)
     assert problems == []
@@ -175,8 +180,9 @@ def test_formulas_are_mathml(course):
     assert "\\frac" not in html
 
 
-def test_a_badge_becomes_a_link(course):
-    assert '<a href="https://example.org/colab">Open in Colab</a>' in page(course)
+def test_a_chapter_says_where_it_opens_in_links_and_a_picture_from_elsewhere_is_its_text(course):
+    opens = '<a href="https://example.org/colab">in Colab</a> or <a href="https://example.org/binder">in Binder</a>'
+    assert f"<p>Open this chapter {opens}.</p>" in page(course)
     assert "badge.svg" not in page(course)
 
 
@@ -191,7 +197,7 @@ def test_figures_have_their_alternative_text_and_frames(course):
 
 
 def test_the_frames_are_those_of_the_widgets():
-    assert pages.FRAMES_MIME == widgets.FRAMES_MIME
+    assert cells.FRAMES_MIME == widgets.FRAMES_MIME
 
 
 def test_tables_have_headers_with_a_scope(course):
@@ -206,7 +212,32 @@ def test_tables_have_headers_with_a_scope(course):
 def test_code_folds_by_its_tags(course):
     html = page(course)
     assert '<details class="code exercise-code" open>' in html
-    assert html.count('<details class="code ">') == 6, "parameters, claim, check, two widgets, progress"
+    assert html.count('<details class="code ">') == 5, "claim, check, two widgets, progress"
+
+
+def test_a_folded_drawing_shows_its_figure(playground):
+    execute(playground, cells=[code("draw()", picture(), tags=("hide-input",)), code("x = 1")])
+    handouts.build(playground)
+    html = page(playground)
+    folded, figure = html.index('<details class="code ">'), html.index('alt="A line that rises"')
+    opened = html.rindex('<details class="code " open>')
+    assert folded < html.index("</details>", folded) < figure < opened, (
+        "the figure stands outside of what is folded"
+    )
+
+
+@pytest.mark.parametrize("tag", sorted(notebooks.FOLDED - cells.LEFT_OUT))
+def test_what_jupyterlab_folds_is_folded_on_the_page(playground, tag):
+    execute(playground, cells=[code("x = 1", tags=(tag,))])
+    handouts.build(playground)
+    # The test's chapters begin with a cell of parameters, which stays open.
+    assert page(playground).count('<details class="code ">') == 1
+
+
+def test_everything_can_be_printed_in_both_editions(course):
+    for edition in handouts.EDITIONS:
+        assert '<button type="button" id="print"' in page(course, edition)
+        assert "2 hints on the screen." in page(course, edition)
 
 
 def test_footer_names_the_run(course):
@@ -228,11 +259,41 @@ def test_editions_differ_in_answers_only(course):
         "Squares it.",
         "Ask for triples next.",
         "Twice means",
-        "0.8 to 0.9, mean 0.85, 5 seeds, Abacus",
+        "0.8 to 0.9, mean 0.85, standard deviation 0.025, 20 runs, 2026-01-02",
     ):
         assert secret in instructor
         assert secret not in learner
     assert 'class="mi">2</span> <span class="o">*</span>' in instructor.split('id="solutions"')[1]
+
+
+STATES = {
+    "holds": (CLAIM, "Holds: at least 0.8"),
+    "shipped": (CLAIM | {"kind": "shipped", "file": "01_net 1f2e"}, "Holds for the shipped file 01_net: at least 0.8"),
+    "broken": (CLAIM | {"verdict": "broken"}, "Broken: expected at least 0.8"),
+    "outside": (CLAIM | {"verdict": "outside"}, "Outside the course's bound (at least 0.8): settings were changed"),
+    "measured": (CLAIM | MEASURED, "Measured on the machine named below"),
+    "recorded": (CLAIM | {"verdict": "recorded"}, "Recorded"),
+    "not finite": (CLAIM | {"verdict": "broken", "value": None}, "Broken: expected at least 0.8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_each_state_of_a_claim_has_its_words(playground, case):
+    record, words = STATES[case]
+    execute(playground, cells=[code("claim()", shown({claims.MIME: record}), tags=("claim",))])
+    assert handouts.build(playground)[1] == []
+    html = unescape(page(playground))
+    assert f'<p class="small">{words}</p>' in html
+    assert f'<div class="claim {record["verdict"]}"' in html
+    assert ("no finite value" in html) == (record["value"] is None)
+    assert ("Broken" in html) == (record["verdict"] == "broken")
+
+
+def test_a_profile_without_bands_shows_none(playground):
+    playground.claims.write_text(json.dumps({"full": {"01": BANDS}}), encoding="utf-8")
+    execute(playground)
+    handouts.build(playground)
+    assert "Band:" not in page(playground, "instructor")
 
 
 def test_answers_of_self_tests_are_folded_for_learners_and_open_for_instructors(course):

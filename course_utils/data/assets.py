@@ -156,7 +156,7 @@ def _from_web(asset: Asset, present: Path, missing: list[Asset], scratch: Path) 
     with _progress(asset, content):
         while not any(members and not any(problem(m, content) for m in members) for members, _ in forms):
             if not ways:
-                raise SourceError("\n  - ".join(["no source gave all files. Tried:", *failures]))
+                raise SourceError("\n  - ".join(["no source gave all files.\n  Tried:", *failures]))
             try:
                 ways.pop(0)()
             except SourceError as error:

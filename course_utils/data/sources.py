@@ -71,7 +71,7 @@ PIP_REASONS = {
 def _why_pip_failed(output: str) -> str:
     reasons = [reason for words, reason in PIP_REASONS.items() if words in output]
     said = [line.strip() for line in output.splitlines() if line.strip()][-6:]
-    return "\n  ".join([f"{(reasons or ['pip download failed'])[0]}. pip said:", *said])
+    return "\n  ".join([f"{(reasons or ['pip download failed'])[0]}.", "pip said:", *said])
 
 
 def extract(archive: Path, pattern: str, folder: Path, landing: Callable[[str], str]) -> None:

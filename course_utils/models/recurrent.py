@@ -56,7 +56,7 @@ def pack_words(embedded: torch.Tensor, inputs: torch.Tensor) -> PackedSequence:
         embedded: Shape (N, T, features).
         inputs: The word indices they came from, shape (N, T), 0 for padding.
 
-    See: chapter 03, "The padding mistake".
+    See: chapter 03, "Padding and the last state".
     """
     lengths = (inputs != PAD).sum(dim=1).clamp(min=1).cpu()  # (N,)
     return pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)

@@ -1,4 +1,4 @@
-"""Chapter 02: the guide's CNN on changed digits, and networks for colour pictures under several schedules."""
+"""Chapter 02: a small CNN on changed digits, and networks for colour pictures under several schedules."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,8 +29,10 @@ def train_digit_cnn(
     seed: int,
     device: torch.device,
     augmented: bool,
+    degrees: float = 15,
+    learning_rate: float = 1e-3,
 ) -> tuple[CNN, list[Epoch]]:
-    """Train the guide's CNN on digits, as they are or moved, turned and scaled anew in every epoch.
+    """Train the small CNN on digits, as they are or moved, turned and scaled anew in every epoch.
 
     See: chapter 02, "Augmentation where it matters".
     """
@@ -38,12 +40,12 @@ def train_digit_cnn(
     model = CNN(widths).to(device)
     jitter = runtime.generator(seed + 1, device)
     change = partial(
-        shift_and_rotate, generator=jitter, degrees=15, pixels=3, scale=0.1, fill=digits.background
+        shift_and_rotate, generator=jitter, degrees=degrees, pixels=3, scale=0.1, fill=digits.background
     )
     shuffle = runtime.generator(seed)
     train = TensorBatches(*digits.train, 64, generator=shuffle, augment=change if augmented else None)
     validation = TensorBatches(*digits.validation, 1000)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     history = fit(model, train, validation, nn.CrossEntropyLoss(), optimizer, epochs=epochs)
     return model, history
 
@@ -112,7 +114,7 @@ def train_pictures(
 
 
 def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
-    """Make `02_drawn_digit`: the guide's CNN on changed digits, for about a minute."""
+    """Make `02_drawn_digit`: the small CNN on changed digits, for about a minute."""
     config = settings.load("02", "fast", seed=seed, device="cpu")
     device = runtime.setup(config)
     digits = load_digits("mnist_5k", seed=config.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from typer.core import TyperGroup
 
 from course_utils import ROOT
 from course_utils.tools import bands, notebooks, sweep
-from course_utils.tools.execution import report
+from course_utils.tools.execution import faults, report
 from course_utils.tools.execution import run as runner
 from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.plan import Job, plan
@@ -26,7 +27,7 @@ from course_utils.tools.tree import Course, CourseError, rename
 
 
 class _Commands(TyperGroup):
-    """Turns a `CourseError` of any command into its message and exit code."""
+    """Turns a `CourseError` of any command into its message and exit code, and what cannot be written likewise."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         try:
@@ -34,6 +35,11 @@ class _Commands(TyperGroup):
         except CourseError as error:
             typer.echo(f"course: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            if not faults.is_unwritable(error) or error.errno == errno.ENOENT:
+                raise
+            typer.echo(f"course: {faults.unwritable(error, Path.cwd())}", err=True)
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(

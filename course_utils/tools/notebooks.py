@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from course_utils.tools.tree import CourseError
+from course_utils.tools.tree import CourseError, write_text
 
 Notebook = dict[str, Any]
+PARTS = {"cell_type", "metadata", "source"}
 KEPT = {"nbval-check-output", "keep_output"}
 FOLDED = {"colab", "setup", "claim", "check", "widget", "hide-input"}
 """Tags of cells whose code is out of the learner's way: plumbing, drawing, bookkeeping."""
@@ -33,8 +34,10 @@ def read(path: Path) -> Notebook:
     try:
         notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CourseError(f"{path} cannot be read as a notebook: {error}") from error
-    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4 or "cells" not in notebook:
+        restore = "take it from git again (`git checkout -- FILE`) or run its chapter again"
+        raise CourseError(f"{path} cannot be read as a notebook ({error}); {restore}") from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) and notebook.get("nbformat") == 4 else None
+    if not isinstance(cells, list) or not all(isinstance(c, dict) and c.keys() >= PARTS for c in cells):
         raise CourseError(f"{path} is no notebook of format 4; open and save it in JupyterLab")
     return notebook
 
@@ -154,12 +157,12 @@ def strip_file(path: Path, executed: Path) -> bool:
     """
     notebook = read(path)
     try:
-        content = text(strip(notebook, read(executed) if executed.exists() else None)).encode()
+        content = text(strip(notebook, read(executed) if executed.exists() else None))
     except CourseError as error:
         raise CourseError(f"{path.name}: {error}; run first: course run {path.name[:2]}", 1) from error
-    changed = path.read_bytes() != content
+    changed = path.read_bytes() != content.encode()
     if changed:
-        path.write_bytes(content)
+        write_text(path, content)
     return changed
 
 

@@ -27,6 +27,7 @@ class Job:
         way: Strictly or not, whole or its core, with which shipped files.
         cell_timeout: Seconds that one cell may take.
         key: The skip key.
+        problem: Why the chapter cannot run, if its notebook is damaged; the others can.
     """
 
     course: Course
@@ -35,6 +36,7 @@ class Job:
     way: Way
     cell_timeout: int
     key: str
+    problem: str = ""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def plan(
         run: `profile`, `seed`, `device` and `overrides`, as `settings.load` takes them.
 
     Raises:
-        CourseError: If a chapter is unknown, or its notebook or settings are not usable as asked.
+        CourseError: If a chapter is unknown or its settings are not usable as asked.
     """
     jobs = []
     for chapter in course.find(names):
@@ -94,8 +96,11 @@ def plan(
         except SettingsError as error:
             raise CourseError(f"{chapter.name}: {error}") from error
         own = replace(way, strict=way.strict and not settings.overrides)
-        key = keys.key(course, chapter, settings, own)
-        jobs.append(Job(course, chapter, settings, own, cell_timeout, key))
+        try:
+            key, problem = keys.key(course, chapter, settings, own), ""
+        except CourseError as error:
+            key, problem = "", str(error)
+        jobs.append(Job(course, chapter, settings, own, cell_timeout, key, problem))
     return jobs
 
 

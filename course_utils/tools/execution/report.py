@@ -96,5 +96,6 @@ def _failure(job: Job, record: Record) -> list[str]:
         f"in cell {failure.cell}: {failure.line}" if failure.cell else failure.line or "before its first cell"
     )
     look = job.folder / record.output if record.output else job.log
-    lines = [f"{label(job)} failed {where}", *failure.error.splitlines(), f"see {look}"]
+    see = [f"see {look}"] if record.output or look.exists() else []
+    lines = [f"{label(job)} failed {where}", *failure.error.splitlines(), *see]
     return ["[red]" + escape("\n  ".join(lines))]

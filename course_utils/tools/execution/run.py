@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import psutil
 
 from course_utils.claims import sentence
 from course_utils.tools import bounds, notebooks
-from course_utils.tools.execution import keys, records
+from course_utils.tools.execution import faults, keys, records
 from course_utils.tools.execution.plan import Job, environment, spec, unchanged
 from course_utils.tools.execution.records import Failure, Record
 from course_utils.tools.execution.watch import Tree, hardware
@@ -67,12 +68,14 @@ def run(jobs: Iterable[Job], *, workers: int = 1, force: bool = False) -> Genera
                 job = waiting.popleft()
                 if record := None if force else unchanged(job):
                     yield Progress(job, "unchanged", record.cells_done, record.cells, 0.0, record)
+                elif isinstance(begun := _begin(job), Progress):
+                    yield begun
                 else:
-                    tasks.append(_start(job))
+                    tasks.append(begun)
             for task in list(tasks):
                 yield task.look()
                 if task.process.poll() is not None:
-                    yield _finish(task)
+                    yield _end(task)
                     tasks.remove(task)
             time.sleep(TICK_S if tasks else 0)
     finally:
@@ -82,7 +85,7 @@ def run(jobs: Iterable[Job], *, workers: int = 1, force: bool = False) -> Genera
 
 @dataclass
 class _Task:
-    """A worker at work in a folder of its own, where it writes the notebook and how far it is."""
+    """A worker at work, which writes the notebook into a folder of its own and tells how far it is."""
 
     job: Job
     folder: TemporaryDirectory[str]
@@ -91,20 +94,63 @@ class _Task:
     started: float = field(default_factory=time.monotonic)
     seen: dict[str, Any] = field(default_factory=dict)  # the newest value of each field of the events
 
-    def look(self) -> Progress:
-        """Measure the worker, take in what it has written, and return where the job stands."""
-        self.tree.sample()
-        with suppress(OSError, ValueError):  # not begun yet, or the last line is half a line
-            for line in Path(self.folder.name, "progress").read_text(encoding="utf-8").splitlines():
+    def __post_init__(self) -> None:
+        """Take in what the worker tells, as long as it lives."""
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self) -> None:
+        for line in self.process.stdout or ():
+            with suppress(ValueError):  # the half line of a worker that was killed
                 self.seen.update(json.loads(line))
+
+    def look(self) -> Progress:
+        """Measure the worker and return where the job stands."""
+        self.tree.sample()
         done, total = self.seen.get("done", 0), self.seen.get("total", 0)
         return Progress(self.job, "running", done, total, time.monotonic() - self.started)
 
     def stop(self) -> None:
         """End the worker and all that it started."""
         self.tree.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.listener.join(5)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
         self.folder.cleanup()
+
+
+def _begin(job: Job) -> _Task | Progress:
+    """Start a job, or say why it cannot be started."""
+    if job.problem:
+        return _failed(job, Failure(0, "", job.problem))
+    try:
+        return _start(job)
+    except OSError as error:
+        return _failed(job, Failure(0, "", faults.unwritable(error, job.folder)))
+
+
+def _end(task: _Task) -> Progress:
+    """Finish a job; where its notebook or record cannot be written, that is its failure."""
+    try:
+        task.listener.join(5)  # for what the worker told last
+        return _finish(task)
+    except OSError as error:
+        failure = _failure(task) or Failure(0, faults.WRITING, faults.unwritable(error, task.job.folder))
+        return _failed(task.job, failure, task.look())
+    finally:
+        task.stop()  # also what the notebook started and left behind
+
+
+def _failed(job: Job, failure: Failure, end: Progress | None = None) -> Progress:
+    """Return the failure of a job that left nothing behind but its reason, and keep that where possible."""
+    end = end or Progress(job, "failed")
+    record = _record(job, end, failure=failure)
+    with suppress(OSError):
+        job.folder.mkdir(parents=True, exist_ok=True)
+        records.write(job.record, record)
+    return replace(end, state="failed", record=record)
 
 
 def _start(job: Job) -> _Task:
@@ -114,7 +160,7 @@ def _start(job: Job) -> _Task:
         process = subprocess.Popen(
             [sys.executable, "-m", "course_utils.tools.execution.worker", json.dumps(spec(job, folder.name))],
             stdin=subprocess.PIPE,  # its end tells the worker that the runner is gone
-            stdout=log,
+            stdout=subprocess.PIPE,  # how far it is
             stderr=log,
             env=environment(job, os.environ),
             start_new_session=True,  # Ctrl-C reaches the runner, which ends its workers in order
@@ -123,14 +169,39 @@ def _start(job: Job) -> _Task:
 
 
 def _finish(task: _Task) -> Progress:
-    """Put the notebook of a worker that ended in place, keep its record, and clear up."""
+    """Put the notebook of a worker that ended in place and keep its record."""
     end, job, failure = task.look(), task.job, _failure(task)
     written = Path(task.folder.name, "notebook.ipynb")
     notebook = notebooks.read(written) if written.exists() else {"cells": []}
     made = bounds.claim_records(notebook)
     failure = failure or (_broken(made) if job.way.strict else None)
     output = _put_in_place(job, written, failed=failure is not None)
-    record = Record(
+    record = _record(
+        job,
+        end,
+        failure=failure,
+        cpu_s=round(max(sum(task.tree.cpu_s.values()), task.seen.get("cpu_s", 0.0)), 2),
+        peak_bytes=task.tree.peak_bytes,
+        claims=made,
+        stderr=notebooks.stderr_records(notebook),
+        output=output.name if output else "",
+    )
+    records.write(job.record, record)
+    return replace(end, state=record.status, record=record)
+
+
+def _record(
+    job: Job,
+    end: Progress,
+    *,
+    failure: Failure | None,
+    cpu_s: float = 0.0,
+    peak_bytes: int = 0,
+    claims: Sequence[dict[str, Any]] = (),
+    stderr: Sequence[dict[str, Any]] = (),
+    output: str = "",
+) -> Record:
+    return Record(
         chapter=job.chapter.name,
         key=job.key,
         status="failed" if failure else "passed",
@@ -138,26 +209,22 @@ def _finish(task: _Task) -> Progress:
         strict=job.way.strict,
         cells=end.total,
         cells_done=end.done,
-        cpu_s=round(max(sum(task.tree.cpu_s.values()), task.seen.get("cpu_s", 0.0)), 2),
+        cpu_s=cpu_s,
         wall_s=round(end.elapsed_s, 2),
-        peak_bytes=task.tree.peak_bytes,
-        claims=made,
-        stderr=notebooks.stderr_records(notebook),
+        peak_bytes=peak_bytes,
+        claims=list(claims),
+        stderr=list(stderr),
         failure=failure,
-        output=output.name if output else "",
+        output=output,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         versions=keys.versions(),
         hardware=hardware(),
     )
-    records.write(job.record, record)
-    task.stop()  # what the notebook started and left behind
-    return Progress(job, record.status, end.done, end.total, end.elapsed_s, record)
 
 
 def _failure(task: _Task) -> Failure | None:
     """Return why a job failed; a worker that did not say how it ended failed too."""
-    died = f"the worker process ended with code {task.process.returncode}; its log: {task.job.log}"
-    error = task.seen.get("error", died)
+    error = task.seen.get("error", faults.ended(task.process.returncode, task.job.log))
     return Failure(task.seen.get("cell", 0), task.seen.get("line", ""), error) if error else None
 
 

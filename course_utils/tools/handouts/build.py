@@ -21,7 +21,7 @@ from course_utils.tools import notebooks
 from course_utils.tools.execution import keys, plan, records
 from course_utils.tools.execution.plan import Job
 from course_utils.tools.execution.records import Record
-from course_utils.tools.handouts import pages
+from course_utils.tools.handouts import cells, pages
 from course_utils.tools.tree import Course, CourseError
 
 EDITIONS = {
@@ -152,7 +152,7 @@ def _render(exporter: Any, source: Source, sources: Sequence[Source], edition: s
     job = source.job
     bands = keys.bands_of(job.course, job.settings.profile, job.chapter.number)
     instructor = edition == "instructor"
-    tasks = pages.prepare(notebook, page, bands, instructor=instructor)
+    tasks = cells.prepare(notebook, page, bands, instructor=instructor)
     solutions = [{"id": "solutions", "title": "Solutions", "kind": ""}] if instructor and tasks else []
     about = {
         "title": f"{source.title} · {edition} edition",

@@ -27,6 +27,19 @@ if (fold) {
   });
 }
 
+// Printing everything: what is folded is unfolded for this one print, and then folds again.
+const print = document.getElementById("print");
+if (print) {
+  let opened = [];
+  print.hidden = false;
+  print.addEventListener("click", () => {
+    opened = all("main details:not([open])");
+    opened.forEach((details) => { details.open = true; });
+    window.print();
+  });
+  addEventListener("afterprint", () => { opened.splice(0).forEach((details) => { details.open = false; }); });
+}
+
 // Copying, also from a file on disk, where some browsers have no clipboard API.
 async function copy(text) {
   try { await navigator.clipboard.writeText(text); } catch {
