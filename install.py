@@ -23,6 +23,8 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 READY = VENV / ".ready"  # says how the environment was made; newer than the requirements if it is up to date
 CONSTRAINTS = ROOT / "constraints.txt"
+PIP = [str(PYTHON), "-m", "pip"]
+UV = [str(PYTHON), "-m", "uv", "pip"]
 MODES = {
     "proven": "as last proven",
     "latest": "the latest versions",
@@ -52,13 +54,10 @@ class StepError(Exception):
 
 
 class Step:
-    """One line on the screen: what is done now, then what was done and how long it took.
-
-    Args:
-        name: The first word of the line.
-    """
+    """One line on the screen: what is done now, then what was done and how long it took."""
 
     def __init__(self, name: str) -> None:
+        """Begin the line with its first word."""
         self.name = f"{name:<10}"
         self.began = time.monotonic()
         print(self.name, end="", flush=True)
@@ -118,10 +117,12 @@ def packages(mode: str, torch: str) -> None:
     if uv_problem and mode == "lowest":
         raise StepError("LOWEST needs uv: pip does not choose the lowest versions.")
     settings = pip_settings()
-    if uv_problem:
-        run(pip_command(mode), watch=step)
-    else:
-        run(uv_command(mode, torch, settings), env=uv_environment(settings, os.environ), watch=step)
+    command = pip_command(mode) if uv_problem else uv_command(mode, torch, settings)
+    try:
+        run(command, env=os.environ if uv_problem else uv_environment(settings, os.environ), watch=step)
+    except StepError as error:
+        remedy = "\nIf this Python or system is newer than constraints.txt: make setup LATEST=1 (install.py --latest)"
+        raise StepError(f"{error}{remedy if mode == 'proven' else ''}") from error
     ignored = ", TORCH ignored" if uv_problem and torch else ""
     step.done(f"{MODES[mode]}{ignored}: torch {version('torch')}")
     READY.write_text(words, encoding="utf-8")
@@ -130,7 +131,7 @@ def packages(mode: str, torch: str) -> None:
 def make_environment(words: str) -> None:
     """Make `.venv`: anew if it was made in another way, so that nothing of that is left."""
     step = Step("python")
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 (run by whatever Python is there)
         raise StepError(
             f"The course needs Python 3.10 or newer, got {sys.version.split()[0]}. "
             "Name another one: make setup PYTHON=python3.12, or: python3.12 install.py"
@@ -138,21 +139,21 @@ def make_environment(words: str) -> None:
     before = READY.read_text(encoding="utf-8") if READY.exists() else ""
     clear = ["--clear"] if before not in ("", words) else []
     READY.unlink(missing_ok=True)
-    base = getattr(sys, "_base_executable", "") or sys.executable  # also when .venv itself is active
-    run([base, "-m", "venv", *clear, str(VENV)])
+    if before != words:
+        base = getattr(sys, "_base_executable", "") or sys.executable  # also when .venv itself is active
+        run([base, "-m", "venv", *clear, str(VENV)])
     step.done(f"{sys.version.split()[0]}, in {VENV.name}")
 
 
 def get_uv(mode: str) -> str:
-    """Put a current pip and uv into `.venv`.
+    """Put uv into `.venv`.
 
     Returns:
         Nothing, or why there is no uv: then pip does its work.
     """
     step = Step("uv")
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--upgrade", "--only-binary", ":all:", *pins(mode)]
     try:
-        run([*pip, "pip", "uv"])
+        run([*PIP, "install", "--upgrade", "--only-binary", ":all:", *pins(mode), "uv"])
         step.done(version("uv"))
     except StepError as error:
         problem = str(error).strip().splitlines()[-1]
@@ -169,7 +170,7 @@ def pins(mode: str) -> list[str]:
 def pip_command(mode: str) -> list[str]:
     """Return pip's command line."""
     upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if mode == "latest" else []
-    return [str(PYTHON), "-m", "pip", "install", *upgrade, *pins(mode), "-e", f"{ROOT}[dev]"]
+    return [*PIP, "install", *upgrade, *pins(mode), "-e", f"{ROOT}[dev]"]
 
 
 def uv_command(mode: str, torch: str, settings: dict[str, str]) -> list[str]:
@@ -180,11 +181,11 @@ def uv_command(mode: str, torch: str, settings: dict[str, str]) -> list[str]:
         torch: `"cpu"`, `"auto"` or nothing.
         settings: Of pip.
     """
-    command = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON)]
+    command = [*UV, "install", "--python", str(PYTHON)]
     command += ["--build-constraints", str(CONSTRAINTS)] if mode == "proven" else ["--upgrade"]
     command += ["--resolution", "lowest-direct"] if mode == "lowest" else []
     command += ["--torch-backend", torch] if torch else []
-    return [*command, *pins(mode), *learners_pins(settings), "-e", f"{ROOT}[dev]"]
+    return [*command, *pins(mode), *learners_pins(settings), "pip", "-e", f"{ROOT}[dev]"]
 
 
 def learners_pins(settings: dict[str, str]) -> list[str]:
@@ -195,7 +196,7 @@ def learners_pins(settings: dict[str, str]) -> list[str]:
 def pip_settings() -> dict[str, str]:
     """Return what holds for `pip install` here, from its files and variables, by pip's own names."""
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in run([str(PYTHON), "-m", "pip", "config", "list"]).splitlines():
+    for line in run([*PIP, "config", "list"]).splitlines():
         if match := re.fullmatch(r"(global|install|:env:)\.([\w-]+)=('.*'|\".*\")", line):
             section, name, value = match.groups()
             found[section][name] = str(ast.literal_eval(value))
@@ -228,7 +229,8 @@ def data() -> None:
 def upgrade() -> None:
     """Write the newest versions that go together into constraints.txt."""
     step = Step("versions")
-    settings = pip_settings()
+    here = ("find-links", "extra-index-url")  # files for this machine would bend the choice for the others
+    settings = {name: value for name, value in pip_settings().items() if name not in here}
     command = [
         str(PYTHON),
         "-m",
