@@ -174,13 +174,7 @@ def pip_command(mode: str) -> list[str]:
 
 
 def uv_command(mode: str, torch: str, settings: dict[str, str]) -> list[str]:
-    """Return uv's command line.
-
-    Args:
-        mode: One of `MODES`.
-        torch: `"cpu"`, `"auto"` or nothing.
-        settings: Of pip.
-    """
+    """Return uv's command line for one of `MODES`, a back end of torch or none, and pip's settings."""
     command = [*UV, "install", "--python", str(PYTHON)]
     command += ["--build-constraints", str(CONSTRAINTS)] if mode == "proven" else ["--upgrade"]
     command += ["--resolution", "lowest-direct"] if mode == "lowest" else []
@@ -204,12 +198,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def uv_environment(settings: dict[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for uv: pip's settings, where the learner has not set uv's own.
-
-    Args:
-        settings: Of pip.
-        environment: The variables that are there.
-    """
+    """Return the variables for uv: pip's settings, where the learner has not set uv's own."""
     made = {"UV_INDEX_STRATEGY": "unsafe-best-match"} if "extra-index-url" in settings else {}  # as pip does
     for name, variables in UV_VARIABLES.items():
         if name in settings:
