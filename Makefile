@@ -1,7 +1,10 @@
-# The front door. Each target is one line over the `course` command, so without make the same line does
-# the same: see README.md. On a fresh clone, `make run-all` and `make test` first set everything up.
+# The front door. Each target is one line over install.py or the `course` command, so without make the same
+# line does the same: see README.md. On a fresh clone, `make run-all` and `make test` first set everything up.
 
 PYTHON  ?= python3
+LATEST  ?=
+LOWEST  ?=
+TORCH   ?=
 PROFILE ?= fast
 JOBS    ?= 0
 ARGS    ?=
@@ -20,11 +23,12 @@ DATA   := data/cache/.ready
 export JUPYTER_PREFER_ENV_PATH = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test e2e lab handouts claims data checkpoints bench doctor
+.PHONY: help setup run-all test e2e lab handouts claims data checkpoints bench doctor upgrade
 .DELETE_ON_ERROR:
 
 help: ## says what there is
 	@echo "Usage: make TARGET [PROFILE=fast|full] [JOBS=2] [ARGS='01 --seed 3'] [PYTHON=python3.12]"
+	@echo "       make setup [LATEST=1 | LOWEST=1] [TORCH=cpu | auto]"
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 16
 
 setup: $(READY) $(DATA) ## makes .venv, installs the course, fetches the fast data (the other targets do it for you)
@@ -66,17 +70,20 @@ bench: setup ## measures the input pipelines side by side
 doctor: $(READY) ## checks this machine and says how to repair it
 	@$(COURSE) doctor $(ARGS)
 
-# torch and torchvision go in together and first: an older pair from another index can then never be mixed.
-$(READY): pyproject.toml requirements.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'The course needs Python 3.10 or newer, got ' + sys.version.split()[0] + '. Name another one: make setup PYTHON=python3.12')"
-	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --upgrade pip
-	grep -E '^(torch|torchvision)[<>=!~]' requirements.txt > .venv/torch.txt
-	@echo 'Installing PyTorch: on the first time this loads some hundred megabytes.'
-	$(PY) -m pip install -r .venv/torch.txt
-	$(PY) -m pip install --quiet -e '.[dev]'
-	@touch $@
+upgrade: $(READY) ## moves constraints.txt to the newest versions, then tests: keep it only if they pass
+	@$(PYTHON) install.py --upgrade
+	@$(MAKE) test
+
+# Without a word about versions, what is up to date stays as it is; LATEST=0 goes back to the proven ones.
+VERSIONS := $(if $(filter-out 0,$(LATEST)),--latest) $(if $(filter-out 0,$(LOWEST)),--lowest) \
+	$(if $(TORCH),--torch $(TORCH))
+ifneq ($(LATEST)$(LOWEST)$(TORCH),)
+.PHONY: $(READY)
+endif
+
+$(READY): pyproject.toml requirements.txt constraints.txt
+	@$(PYTHON) install.py packages $(strip $(VERSIONS))
 
 $(DATA): $(READY) data/assets.toml
-	@$(COURSE) data
+	@$(PYTHON) install.py data
 	@mkdir -p $(@D) && touch $@

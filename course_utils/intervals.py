@@ -1,5 +1,7 @@
 """How sure a measured accuracy, or a difference of two, can be with so many test examples."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
@@ -19,7 +21,9 @@ def accuracy_interval(accuracy: float, count: int) -> tuple[float, float]:
     return float(bounds.low), float(bounds.high)
 
 
-def paired_interval(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> tuple[float, float]:
+def paired_interval(
+    first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.floating[Any]]
+) -> tuple[float, float]:
     """Return the 95 % interval of the difference of two accuracies that share their test examples.
 
     Pairing removes what both find hard; the normal approximation holds from some hundred examples on.

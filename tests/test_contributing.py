@@ -58,17 +58,17 @@ def run(root: Path, *command: str) -> str:
     return done.stdout
 
 
-PLACES = {"setup": '# %% tags=["setup"]\n', "section": "# %% [markdown]\n# ## What we measured"}
+PLACES = {"setup": r'# %%.*tags=\["setup"\].*\n', "section": r"# %% \[markdown\]\n# ## What we measured"}
 
 
 def edit(root: Path, file: str, place: str, text: str) -> None:
     """Edit the notebook as text, as the page says: imports into the setup cell, cells at the end of the section."""
     notebook, scratch = str(Path(file).with_suffix(".ipynb")), "scratch.py"
     run(root, "jupytext", "--to", "py:percent", notebook, "-o", scratch)
-    before, mark, after = (root / scratch).read_text(encoding="utf-8").partition(PLACES[place])
-    assert mark
-    parts = (before, mark, text, after) if place == "setup" else (before, text, "\n", mark, after)
-    (root / scratch).write_text("".join(parts), encoding="utf-8")
+    lesson = (root / scratch).read_text(encoding="utf-8")
+    [mark] = re.findall(PLACES[place], lesson)
+    placed = f"{mark}{text}" if place == "setup" else f"{text}\n{mark}"
+    (root / scratch).write_text(lesson.replace(mark, placed), encoding="utf-8")
     run(root, "jupytext", "--to", "ipynb", "--update", scratch, "-o", notebook)
     run(root, "ruff", "check", "-q", "--fix", "--select", "I", "notebooks")
     run(root, "ruff", "format", "-q", "notebooks")

@@ -40,6 +40,16 @@ def test_packages_are_named_when_missing_or_old() -> None:
     )
 
 
+def test_versions_that_were_not_proven_are_told_and_are_no_fault() -> None:
+    have = metadata.version("pytest")
+    pins = [Requirement("pytest==0.1"), Requirement("ruff==0.1")]
+    assert doctor.versions([Requirement("pytest>=1")], pins).line() == (
+        f"[ok] versions: not as last proven: pytest {have} (==0.1)"
+    )
+    as_here = doctor.versions([Requirement("PyTest>=1")], [Requirement(f"pytest=={have}")])
+    assert as_here.line() == "[ok] versions: as last proven"
+
+
 @pytest.mark.parametrize(("present", "words"), [(True, "[ok] data mnist_5k"), (False, "→ run: course data")])
 def test_each_fast_asset_is_looked_at(monkeypatch: pytest.MonkeyPatch, present: bool, words: str) -> None:
     monkeypatch.setattr(assets, "is_present", lambda name: present)
@@ -51,7 +61,7 @@ def test_each_fast_asset_is_looked_at(monkeypatch: pytest.MonkeyPatch, present: 
 def test_all_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "TORCH_CODE", "print('2.14')\nprint('CUDA')")
     names = [check.name for check in doctor.examine(Course())]
-    assert names[:5] == ["Python", "packages", "PyTorch", "memory", "disk"]
+    assert names[:6] == ["Python", "packages", "versions", "PyTorch", "memory", "disk"]
     assert names[-1] == "Jupyter kernel python3"
 
 

@@ -17,9 +17,12 @@ from packaging.utils import canonicalize_name
 from course_utils import ROOT
 from course_utils.tools import colab
 
+sys.path.insert(0, str(ROOT))
+import install
+
 TARGETS = [
     *("help", "setup", "run-all", "test", "e2e", "lab", "handouts"),
-    *("claims", "data", "checkpoints", "bench", "doctor"),
+    *("claims", "data", "checkpoints", "bench", "doctor", "upgrade"),
 ]
 CHAPTERS = sorted(file.name for file in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md")
@@ -95,41 +98,55 @@ def test_make_alone_says_what_there_is_and_does_nothing():
 
 @needs_make
 def test_a_fresh_clone_is_set_up_before_anything_runs(tmp_path):
-    for name in ("Makefile", "pyproject.toml", "requirements.txt", "data/assets.toml"):
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", "data/assets.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     for target in ("run-all", "test"):
         steps = _make("-C", str(tmp_path), "--dry-run", target)
-        order = [
-            "-m venv .venv",
-            "torch.txt",
-            "-e '.[dev]'",
-            "course data",
-            "-m pytest" if target == "test" else "run ",
-        ]
+        order = ["install.py packages", "install.py data", "-m pytest" if target == "test" else "run "]
         places = [steps.find(step) for step in order]
         assert places == sorted(places), steps
         assert places[0] >= 0, steps
 
 
 @needs_make
-def test_an_old_python_is_named_with_the_remedy(tmp_path):
-    lines = _make("--dry-run", "--always-make", "setup").splitlines()
-    check = next(line for line in lines if "version_info" in line)
-    code = re.search(r'-c "(.*)"$', check)
-    assert code
-    old = f"import sys; sys.version_info = (3, 9); sys.version = '3.9.1 (old)'; {code[1]}"
-    done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "needs Python 3.10 or newer, got 3.9.1" in done.stderr
-    assert "PYTHON=" in done.stderr
-    assert subprocess.run([sys.executable, "-c", code[1]]).returncode == 0
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["LATEST=1"], "--latest"),
+        (["LOWEST=1", "TORCH=cpu"], "--lowest --torch cpu"),
+        (["TORCH=auto"], "--torch auto"),
+        (["LATEST=0"], ""),
+    ],
+)
+def test_versions_that_are_named_are_installed_at_once(tmp_path, words, options):
+    (tmp_path / ".venv").mkdir()
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", ".venv/.ready"):
+        (tmp_path / name).touch()
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    (tmp_path / ".venv" / ".ready").touch()
+    assert "install.py packages" not in _make("-C", str(tmp_path), "--dry-run", "doctor")
+    steps = _make("-C", str(tmp_path), "--dry-run", "doctor", *words).splitlines()
+    assert [step.strip() for step in steps if "install.py" in step] == [
+        f"python3 install.py packages {options}".strip()
+    ]
 
 
 def test_ci_proves_a_change_with_the_same_command():
     steps = yaml.safe_load(_text(".github/workflows/test.yml"))["jobs"]["test"]["steps"]
-    assert steps[-1] == {"run": "make test"}
+    assert steps[-2]["run"].startswith("make setup ")
+    assert steps[-1]["run"].startswith("make test")
     assert _text(".ci/run").strip().splitlines()[-1] == "make test"
+
+
+def test_ci_has_every_python_system_and_set_of_versions():
+    jobs = yaml.safe_load(_text(".github/workflows/test.yml"))["jobs"]["test"]["strategy"]["matrix"][
+        "include"
+    ]
+    assert {job["versions"] for job in jobs} == set(install.MODES)
+    assert {job["system"] for job in jobs} == {"ubuntu-latest", "macos-latest", "windows-latest"}
+    assert sorted({int(job["python"].split(".")[1]) for job in jobs}) == [*range(10, 16)]
+    assert min(int(job["python"].split(".")[1]) for job in jobs if job["versions"] == "lowest") == 10
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")

@@ -112,7 +112,7 @@ def examine_separable(answer: Any) -> None:  # noqa: ANN401
 def _looks_then_mixes(block: nn.Module, channels_in: int, channels_out: int, words: str) -> None:
     """Feed one bright pixel, one map at a time: each answer must be that map's 3 × 3 kernel, weighted."""
     for weight in block.parameters():  # whatever the learner's block starts with
-        weight.data = torch.rand(weight.shape) + 0.5
+        weight.data = torch.rand_like(weight) + 0.5
     points = torch.zeros(channels_in, channels_in, 11, 11)
     points[range(channels_in), range(channels_in), 5, 5] = 1
     shape = (channels_in, channels_out, 11, 11)

@@ -172,7 +172,8 @@ def outputs(model: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> V
     case = f"on inputs of shape {tuple(inputs.shape)}"
     try:
         with undisturbed(), torch.no_grad():
-            found = model.eval()(inputs.clone())
+            kinds = [weight.dtype for weight in model.parameters()]
+            found = model.eval()(inputs.to(kinds[0] if kinds else None, copy=True))
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from course_utils.tools import colab
 from course_utils.tools.tree import Course
@@ -52,6 +53,7 @@ def examine(course: Course) -> list[Check]:
     return [
         Check("Python", sys.version_info >= (3, 10), sys.version.split()[0], "install Python 3.10 or newer"),
         packages(needs),
+        versions(needs, colab.requirements((course.root / "constraints.txt").read_text(encoding="utf-8"))),
         torch(),
         enough("memory", memory_gb, 3, "close other programs, or run with --jobs 1"),
         enough("disk", disk_gb, 2, "free 2 GB"),
@@ -70,6 +72,19 @@ def packages(needs: list[Requirement]) -> Check:
     unmet = [f"{need} (found {colab.installed_version(need.name) or 'none'})" for need in colab.unmet(needs)]
     found = f"needed: {', '.join(unmet)}" if unmet else "all of requirements.txt"
     return Check("packages", not unmet, found, "run: make setup (or: pip install -e .)")
+
+
+def versions(needs: list[Requirement], proven: list[Requirement]) -> Check:
+    """Say which of the needed packages are not the ones that the course was last proven with: no fault.
+
+    Args:
+        needs: The lines of `requirements.txt`.
+        proven: The lines of `constraints.txt`.
+    """
+    names = {canonicalize_name(need.name) for need in needs}
+    other = [pin for pin in colab.unmet(proven) if canonicalize_name(pin.name) in names]
+    listed = ", ".join(f"{pin.name} {colab.installed_version(pin.name)} ({pin.specifier})" for pin in other)
+    return Check("versions", True, f"not as last proven: {listed}" if other else "as last proven", "")
 
 
 def torch() -> Check:

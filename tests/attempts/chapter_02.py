@@ -127,6 +127,7 @@ RIGHT = {
             nn.LazyConv2d(c, 3, padding=1, groups=c, bias=False), nn.LazyConv2d(o, 1, bias=False)
         ),
         lambda c, o: nn.Sequential(separable(c, o)),
+        lambda c, o: separable(c, o).double(),
     ],
     "2.5": [
         healed,

@@ -206,6 +206,9 @@ WRONG = {
             sorted(counted(texts), key=lambda w: (counted(texts)[w], w), reverse=True)[: size - 2]
         ),
         lambda texts, size: numbered(best(texts, 1000)),
+        lambda texts, size: numbered(
+            sorted(counted(texts), key=lambda w: (-counted(texts)[w], len(w)))[: size - 2]
+        ),
         lambda texts, size: {word: index + 2 for index, word in enumerate(best(texts, size))},
         lambda texts, size: {word: index + 1 for word, index in numbered(best(texts, size)).items()},
         lambda texts, size: ["<pad>", "<unk>", *best(texts, size)],
@@ -217,6 +220,7 @@ WRONG = {
         lambda loss: math.exp(-loss),
         lambda loss: round(math.exp(loss)),
         lambda loss: 10**loss,
+        lambda loss: float(f"{math.exp(loss):.2g}"),
         lambda loss: 64,
         lambda loss: math.log(loss + 1),
         lambda loss: str(math.exp(loss)),
