@@ -31,9 +31,10 @@ HOST = (
 
 # The `colab` cell of every lesson; a test compares each with `cell()`.
 CELL = """\
+# On Colab only: fetch the course, then install what is missing.
 import sys
 
-if "google.colab" in sys.modules:  # on Colab only: fetch the course, then install what is missing
+if "google.colab" in sys.modules:
     import os
     import subprocess
     from pathlib import Path
