@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -139,26 +140,29 @@ def test_seeds_that_are_no_range_or_too_few_are_refused(
     assert measure(playground, "--seeds", seeds) == (2, f"course: {words}\n")
 
 
-def test_what_is_shipped_is_made_again_for_the_first_seeds(
+def test_what_a_chapter_ships_is_made_again_for_the_first_seeds(
     playground: Playground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    playground.add("01_chapter")
-    recipes = playground.root / "course_utils" / "recipes"
-    recipes.mkdir()
+    playground.add("01_plain", CLAIM.format(id="01.1", value=1, bound=0))
+    playground.add("02_ships", 'claim("02.1", "shipped", 1, at_least=0, kind="shipped", file="02_net")')
+    (playground.root / "data" / "checkpoints" / "01_other.safetensors").touch()
     made: list[list[str]] = []
-    monkeypatch.setattr(
-        sweep.subprocess,
-        "run",
-        lambda command, **_: made.append(command) or sweep.subprocess.CompletedProcess(command, 0),
-    )
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        made.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(sweep.subprocess, "run", run)
     jobs = sweep.jobs(playground, (), "0-19", check=False)
-    own = [job.settings.seed for job in jobs if job.way.checkpoints]
-    assert own == [1, 2, 3, 4]
-    assert [command[-3] for command in made] == ["1", "2", "3", "4"]
+    own = [
+        (job.chapter.number, job.settings.seed, job.way.checkpoints) for job in jobs if job.way.checkpoints
+    ]
+    assert [(number, seed) for number, seed, _ in own] == [("02", 1), ("02", 2), ("02", 3), ("02", 4)]
+    assert [command[:3] for command in made] == [["02", "--seed", str(seed)] for seed in (1, 2, 3, 4)]
+    assert all((folder / "01_other.safetensors").exists() for _, _, folder in own)
     assert not any(job.way.strict for job in jobs)
-    assert all(
-        job.way.strict and not job.way.checkpoints for job in sweep.jobs(playground, (), "1-2", check=True)
-    )
+    held = sweep.jobs(playground, (), "1-2", check=True)
+    assert all(job.way.strict and not job.way.checkpoints for job in held)
 
 
 @pytest.mark.parametrize(

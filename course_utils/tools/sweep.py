@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from course_utils.tools import bands, bounds, notebooks
 from course_utils.tools.execution import keys
 from course_utils.tools.execution.keys import Way
 from course_utils.tools.execution.plan import Job, plan
-from course_utils.tools.tree import Course, CourseError
+from course_utils.tools.tree import Chapter, Course, CourseError
 
 
 def jobs(course: Course, names: Iterable[str], seeds: str, *, check: bool, **options: Any) -> list[Job]:  # noqa: ANN401
@@ -32,17 +33,23 @@ def jobs(course: Course, names: Iterable[str], seeds: str, *, check: bool, **opt
     Raises:
         CourseError: If the seeds are no range, or too few for a band.
     """
-    wanted, named = parse_seeds(seeds), list(names)
+    wanted, found = parse_seeds(seeds), course.find(names)
     if not check and len(wanted) < bands.MIN_SEEDS:
         raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {len(wanted)} ({seeds})")
+    shipping = [] if check else [chapter.number for chapter in found if ships(chapter)]
     planned = []
     for seed in wanted:
-        remade = not check and 0 < seed <= bands.REMAKES and course.root / "course_utils" / "recipes"
-        way = Way(
-            strict=check, checkpoints=_remake(course, remade, seed) if remade and remade.exists() else None
-        )
-        planned += plan(course, named, way=way, seed=seed, **options)
+        remade = _remake(course, shipping, seed) if shipping and 0 < seed <= bands.REMAKES else None
+        for chapter in found:
+            own = remade if chapter.number in shipping else None
+            way = Way(strict=check, checkpoints=own)
+            planned += plan(course, [chapter.number], way=way, seed=seed, **options)
     return planned
+
+
+def ships(chapter: Chapter) -> bool:
+    """Return whether a shipped file decides a claim of a chapter."""
+    return any(claim.file for claim in bounds.claim_cells(notebooks.read(chapter.path)))
 
 
 def parse_seeds(text: str) -> range:
@@ -66,13 +73,27 @@ def problems(course: Course, names: Iterable[str], profile: str) -> list[str]:
     return found
 
 
-def _remake(course: Course, recipes: Path, seed: int) -> Path:
-    """Return a folder with all shipped files as another seed makes them; what is there is not made again."""
+def _remake(course: Course, chapters: list[str], seed: int) -> Path:
+    """Return a folder of shipped files, those of the chapters as another seed makes them; none is made twice."""
+    recipes = course.root / "course_utils" / "recipes"
     sources = b"".join(file.read_bytes() for file in sorted(recipes.glob("*.py")))
     key = hashlib.sha256(sources).hexdigest()[:8]
     folder = course.root / "build" / "checkpoints" / key / f"seed-{seed}"
-    command = [sys.executable, "-m", "course_utils.recipes", "--seed", str(seed), "--folder", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "course_utils.recipes",
+        *chapters,
+        "--seed",
+        str(seed),
+        "--folder",
+        str(folder),
+    ]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     if done.returncode:
         raise CourseError(f"the shipped files could not be made again with seed {seed}; see above", 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (course.root / "data" / "checkpoints").glob("*.safetensors"):
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
     return folder
