@@ -17,6 +17,7 @@ import pytest
 from conftest import Playground, notebook
 from typer.testing import CliRunner
 
+from course_utils import ROOT
 from course_utils.tools import notebooks
 from course_utils.tools.execution import faults, records
 from course_utils.tools.execution.plan import plan, unchanged
@@ -45,7 +46,8 @@ def on_a_disk_of_its_own(course: Playground, *lines: str) -> tuple[int, str]:
         ["set -e", *lines[:-1], "set +e", lines[-1], "code=$?", "cp -a build kept", "exit $code"]
     )
     command = ["unshare", "--mount", "sh", "-c", script]
-    done = subprocess.run(command, cwd=course.root, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}  # the throw-away course has a folder course_utils of its own
+    done = subprocess.run(command, cwd=course.root, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
