@@ -46,7 +46,10 @@ def on_a_disk_of_its_own(course: Playground, *lines: str) -> tuple[int, str]:
         ["set -e", *lines[:-1], "set +e", lines[-1], "code=$?", "cp -a build kept", "exit $code"]
     )
     command = ["unshare", "--mount", "sh", "-c", script]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}  # the throw-away course has a folder course_utils of its own
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+    }  # the throw-away course has a folder course_utils of its own
     done = subprocess.run(command, cwd=course.root, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from course_utils.tools.execution import keys, plan, records
 from course_utils.tools.execution.plan import Job
 from course_utils.tools.execution.records import Record
 from course_utils.tools.handouts import cells, pages
-from course_utils.tools.tree import Course, CourseError
+from course_utils.tools.tree import Course, CourseError, write_text
 
 EDITIONS = {
     "learner": "Exercises with hints that unfold, and answers that stay folded until you want them.",
@@ -243,8 +242,5 @@ def _remove(course: Course, job: Job) -> None:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    write_text(path, text)
     return path
