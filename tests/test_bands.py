@@ -159,6 +159,7 @@ def test_what_a_chapter_ships_is_made_again_for_the_first_seeds(
     ]
     assert [(number, seed) for number, seed, _ in own] == [("02", 1), ("02", 2), ("02", 3), ("02", 4)]
     assert [command[:3] for command in made] == [["02", "--seed", str(seed)] for seed in (1, 2, 3, 4)]
+    assert all(command[-2:] == ["--files", "02_net"] for command in made)  # what no claim hangs on is not
     assert all((folder / "01_other.safetensors").exists() for _, _, folder in own)
     assert not any(job.way.strict for job in jobs)
     held = sweep.jobs(playground, (), "1-2", check=True)
@@ -204,3 +205,18 @@ def test_the_hash_of_a_cell_knows_the_value_and_not_the_bound() -> None:
     source = 'claim("01.3", "it", x, at_least=0.5)'
     same = 'claim("01.3",  "it is so", x, at_least={"fast": 0.4}, at_most=9)'
     assert bounds.cell_hash(source) == bounds.cell_hash(same) != bounds.cell_hash(source.replace("x", "y"))
+
+
+def test_what_a_recipe_imports_decides_what_is_made_again(playground: Playground) -> None:
+    playground.add("01_chapter")
+    [chapter] = playground.find(["01"])
+    package = playground.root / "course_utils"
+    (package / "recipes").mkdir(parents=True, exist_ok=True)
+    (package / "data").mkdir(exist_ok=True)
+    (package / "recipes" / "chapter_01.py").write_text("from course_utils.data.some import load\n")
+    (package / "data" / "some.py").write_text("a = 1\n")
+    before = sweep._key(playground, chapter)
+    (package / "data" / "other.py").write_text("a = 1\n")
+    assert sweep._key(playground, chapter) == before
+    (package / "data" / "some.py").write_text("a = 2\n")
+    assert sweep._key(playground, chapter) != before

@@ -196,3 +196,6 @@ def test_recipes_are_of_chapters_and_an_unknown_one_is_refused(monkeypatch, tmp_
     assert made == [
         (chapter, {"seed": 3, "folder": tmp_path}) for chapter in recipes.CHAPTERS if chapter != "01"
     ]
+    made.clear()
+    recipes.main(["--folder", str(tmp_path), "--files", "02_x"])
+    assert made == [("02", {"seed": 0, "folder": tmp_path})]

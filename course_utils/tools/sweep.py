@@ -36,20 +36,20 @@ def jobs(course: Course, names: Iterable[str], seeds: str, *, check: bool, **opt
     wanted, found = parse_seeds(seeds), course.find(names)
     if not check and len(wanted) < bands.MIN_SEEDS:
         raise CourseError(f"a band needs at least {bands.MIN_SEEDS} seeds, got {len(wanted)} ({seeds})")
-    shipping = [] if check else [chapter.number for chapter in found if ships(chapter)]
+    shipped = {chapter.number: [] if check else shipped_files(chapter) for chapter in found}
     planned = []
     for seed in wanted:
-        remade = _remake(course, shipping, seed) if shipping and 0 < seed <= bands.REMAKES else None
         for chapter in found:
-            own = remade if chapter.number in shipping else None
+            files = shipped[chapter.number]
+            own = _remake(course, chapter, files, seed) if files and 0 < seed <= bands.REMAKES else None
             way = Way(strict=check, checkpoints=own)
             planned += plan(course, [chapter.number], way=way, seed=seed, **options)
     return planned
 
 
-def ships(chapter: Chapter) -> bool:
-    """Return whether a shipped file decides a claim of a chapter."""
-    return any(claim.file for claim in bounds.claim_cells(notebooks.read(chapter.path)))
+def shipped_files(chapter: Chapter) -> list[str]:
+    """Return the shipped files that decide a claim of a chapter."""
+    return sorted({claim.file for claim in bounds.claim_cells(notebooks.read(chapter.path))} - {""})
 
 
 def parse_seeds(text: str) -> range:
@@ -73,22 +73,13 @@ def problems(course: Course, names: Iterable[str], profile: str) -> list[str]:
     return found
 
 
-def _remake(course: Course, chapters: list[str], seed: int) -> Path:
-    """Return a folder of shipped files, those of the chapters as another seed makes them; none is made twice."""
-    recipes = course.root / "course_utils" / "recipes"
-    sources = b"".join(file.read_bytes() for file in sorted(recipes.glob("*.py")))
-    key = hashlib.sha256(sources).hexdigest()[:8]
-    folder = course.root / "build" / "checkpoints" / key / f"seed-{seed}"
-    command = [
-        sys.executable,
-        "-m",
-        "course_utils.recipes",
-        *chapters,
-        "--seed",
-        str(seed),
-        "--folder",
-        str(folder),
-    ]
+def _remake(course: Course, chapter: Chapter, files: list[str], seed: int) -> Path:
+    """Return a folder of shipped files, some of them as another seed makes them; none is made twice."""
+    folder = (
+        course.root / "build" / "checkpoints" / f"{chapter.number}-{_key(course, chapter)}" / f"seed-{seed}"
+    )
+    options = ("--seed", str(seed), "--folder", str(folder), "--files", *files)
+    command = [sys.executable, "-m", "course_utils.recipes", chapter.number, *options]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     if done.returncode:
         raise CourseError(f"the shipped files could not be made again with seed {seed}; see above", 1)
@@ -97,3 +88,14 @@ def _remake(course: Course, chapters: list[str], seed: int) -> Path:
         if not (folder / file.name).exists():
             shutil.copy(file, folder)
     return folder
+
+
+def _key(course: Course, chapter: Chapter) -> str:
+    """Return what changes when a chapter's recipe does, or a module that the recipe imports."""
+    package = course.root / "course_utils"
+    recipe = package / "recipes" / f"chapter_{chapter.number}.py"
+    text = recipe.read_text(encoding="utf-8") if recipe.exists() else ""
+    named = re.findall(r"^from course_utils\.(\S+) import", text, flags=re.MULTILINE)
+    modules = sorted(package / f"{name.replace('.', '/')}.py" for name in named)
+    sources = [text, *(module.read_text(encoding="utf-8") for module in modules if module.exists())]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:8]
