@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from course_utils import claims
+from course_utils import claims, sections
 from course_utils.settings import Settings
 
 
@@ -14,7 +14,7 @@ class DeviceError(RuntimeError):
 
 
 def setup(settings: Settings) -> torch.device:
-    """Prepare this process for a chapter: seed, threads, device, a fresh list of claims.
+    """Prepare this process for a chapter: seed, threads, device, a fresh list of claims, help for missing names.
 
     Args:
         settings: The chapter's settings.
@@ -29,6 +29,7 @@ def setup(settings: Settings) -> torch.device:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     claims.start(settings.profile, settings.overrides)
+    sections.watch(settings.chapter)
     return choose_device(settings.device)
 
 
