@@ -13,7 +13,7 @@ PARAMETERS = """\
 profile: str = "fast"  # "fast": CPU, offline, minutes · "full": GPU, downloads MNIST, CIFAR-10, IMDB, BERT
 seed: int = 0  # every random choice follows from it
 device: str = "auto"  # "auto", "cpu", "cuda", "mps"
-overrides: dict = {}  # any value of the table below, e.g. {"cifar_epochs": 30}"""
+overrides: dict = {}  # any value of the table below, e.g. {"threads": 2}"""
 """As the design has it, cut to the length of a line: broken into two, papermill could not read its help text."""
 
 HEAD = """\
