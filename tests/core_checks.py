@@ -109,3 +109,20 @@ def _comprehension(node: ast.AST) -> Iterator[ast.Name]:
     yield from (
         n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
     )
+
+
+def functions_stay(lesson: Lesson) -> list[str]:
+    """No cell gives the name of a function, class or module to something else: older cells would then fail."""
+    complaints: list[str] = []
+    defined: dict[str, str] = {}
+    for cell in lesson.code():
+        body = ast.parse(cell.source).body
+        named = {s.name for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+        loose = [s for s in body if not isinstance(s, ast.ClassDef | ast.Import | ast.ImportFrom)]
+        taken = (made(ast.Module(loose, [])) | named) & set(defined)
+        complaints += [
+            f"{cell}: {name!r} is a function, class or module of {defined[name]}" for name in sorted(taken)
+        ]
+        imports = made(ast.Module([s for s in body if isinstance(s, ast.Import | ast.ImportFrom)], []))
+        defined |= dict.fromkeys(named | imports, str(cell))
+    return complaints

@@ -61,6 +61,7 @@ def checks(
         claim_checks.claim_calls,
         claim_checks.shipped_says_so,
         core_checks.core_stands_alone,
+        core_checks.functions_stay,
     ]
     return {check.__name__: check for check in plain} | {
         "first_cells": lambda lesson: lesson_checks.first_cells(lesson, repository),
@@ -246,6 +247,11 @@ FAULTS: list[tuple[str, Lesson, str]] = [
     ("claim_calls", swap(", at_least=0.8", ', at_least=0.8, kind="shipped"'), "names its file"),
     ("claim_calls", swap("at_least=0.8", 'at_least={"slow": 0.8}'), "bounds by profile"),
     ("core_stands_alone", add(_code("undefined_name")), "uses 'undefined_name'"),
+    (
+        "functions_stay",
+        add(_code("def once():\n    return 1"), _code("for once in range(2):\n    pass")),
+        "'once' is a",
+    ),
     (
         "core_stands_alone",
         add(_text("## 1.8 A · extra"), _code("b = 1"), _text("## 1.9 B · core"), _code("f = lambda: b")),
