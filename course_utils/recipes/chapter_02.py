@@ -17,7 +17,7 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import Digits, load_digits
 from course_utils.data.emoji import load_emoji
 from course_utils.data.images import Images
-from course_utils.models.cnn import CNN, PooledCNN
+from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.training import Epoch, evaluate, fit
 
 
@@ -31,13 +31,13 @@ def train_digit_cnn(
     augmented: bool,
     degrees: float = 15,
     learning_rate: float = 1e-3,
-) -> tuple[CNN, list[Epoch]]:
+) -> tuple[SmallCNN, list[Epoch]]:
     """Train the small CNN on digits, as they are or moved, turned and scaled anew in every epoch.
 
     See: chapter 02, "Augmentation where it matters".
     """
     torch.manual_seed(seed)
-    model = CNN(widths).to(device)
+    model = SmallCNN(widths).to(device)
     jitter = runtime.generator(seed + 1, device)
     change = partial(
         shift_and_rotate, generator=jitter, degrees=degrees, pixels=3, scale=0.1, fill=digits.background
