@@ -52,6 +52,7 @@ MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
     "02_drawn_digit": measure_drawn_digit,
     "02_emoji": measure_emoji,
+    "02_guide": measure_drawn_digit,
     "03_characters": measure_characters,
 }
 

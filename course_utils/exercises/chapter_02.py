@@ -199,15 +199,6 @@ EXERCISES = {
         **TEXTS["2.2"],
     ),
     "2.3": Exercise(
-        examine=partial(agree, reference=my_rms_pool, cases=PICTURES),
-        answer=my_rms_pool,
-        mistakes=(
-            (mean_of_sizes, "takes the mean of the absolute values"),
-            (root_of_the_sum, "takes the root of the sum, not of the mean"),
-        ),
-        **TEXTS["2.3"],
-    ),
-    "2.4": Exercise(
         examine=images.examine_network,
         answer=images.my_network,
         mistakes=(
@@ -215,9 +206,9 @@ EXERCISES = {
             (images.pooled_once, "pools once: the linear layer gets four times as many values"),
             (images.ends_in_softmax, "gives probabilities; the loss wants logits"),
         ),
-        **TEXTS["2.4"],
+        **TEXTS["2.3"],
     ),
-    "2.5": Exercise(
+    "2.4": Exercise(
         examine=images.examine_pooled_head,
         answer=images.my_pooled_head,
         mistakes=(
@@ -225,9 +216,9 @@ EXERCISES = {
             (images.strongest_head, "takes the largest value of each map, not the mean"),
             (images.head_with_relu, "cuts off the negative logits"),
         ),
-        **TEXTS["2.5"],
+        **TEXTS["2.4"],
     ),
-    "2.6": Exercise(
+    "2.5": Exercise(
         examine=partial(agree, reference=my_shifted, cases=MOVES),
         answer=my_shifted,
         mistakes=(
@@ -235,9 +226,9 @@ EXERCISES = {
             (to_the_left, "moves the wrong way"),
             (all_alike, "moves all pictures by the first amount"),
         ),
-        **TEXTS["2.6"],
+        **TEXTS["2.5"],
     ),
-    "2.7": Exercise(
+    "2.6": Exercise(
         examine=partial(agree, reference=my_copies, cases=SETS, compare=whole),
         answer=my_copies,
         mistakes=(
@@ -245,9 +236,9 @@ EXERCISES = {
             (compares_sums, "takes pictures of equal brightness for equal"),
             (place_by_place, "compares the first with the first, the second with the second"),
         ),
-        **TEXTS["2.7"],
+        **TEXTS["2.6"],
     ),
-    "2.8": Exercise(
+    "2.7": Exercise(
         name="my_diagonal_kernel",
         examine=images.examine_diagonal,
         answer=DIAGONAL_KERNEL,
@@ -255,6 +246,15 @@ EXERCISES = {
             ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "answers to every bright surface, too"),
             ([[-1, -1, 2], [-1, 2, -1], [2, -1, -1]], "finds the other diagonal"),
             ([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], "finds vertical edges, not the diagonal"),
+        ),
+        **TEXTS["2.7"],
+    ),
+    "2.8": Exercise(
+        examine=partial(agree, reference=my_rms_pool, cases=PICTURES),
+        answer=my_rms_pool,
+        mistakes=(
+            (mean_of_sizes, "takes the mean of the absolute values"),
+            (root_of_the_sum, "takes the root of the sum, not of the mean"),
         ),
         **TEXTS["2.8"],
     ),

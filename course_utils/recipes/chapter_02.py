@@ -18,6 +18,7 @@ from course_utils.data.digits import Digits, load_digits
 from course_utils.data.emoji import load_emoji
 from course_utils.data.images import Images
 from course_utils.models.cnn import PooledCNN, SmallCNN
+from course_utils.recipes.guide_networks import make_guide
 from course_utils.training import Epoch, evaluate, fit
 
 
@@ -189,5 +190,5 @@ def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = CHECKPOINTS) -
     checkpoints.save(models[best], "02_emoji", story, folder=folder)
 
 
-MAKERS = {"02_drawn_digit": make_digit_cnn, "02_emoji": make_emoji}
+MAKERS = {"02_drawn_digit": make_digit_cnn, "02_emoji": make_emoji, "02_guide": make_guide}
 """What makes each shipped checkpoint, by its name."""
