@@ -1,10 +1,11 @@
-"""Colour pictures: the emoji in three sets that share no family, and what the recipes do with pictures."""
+"""Colour pictures: the emoji in three sets that share no kin, and what the recipes do with pictures."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from torch import nn
 
 from course_utils.data import emoji
@@ -59,8 +60,8 @@ def test_a_family_is_a_name_without_the_sex(name, expected):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_no_family_is_in_two_sets(raw, seed, monkeypatch):
-    _, labels, names = raw
+def test_no_family_and_no_picture_is_in_two_sets(raw, seed, monkeypatch):
+    pixels, labels, names = raw
     kept = {}
     monkeypatch.setattr(emoji, "load_raw", lambda: raw)
     monkeypatch.setattr(emoji, "three_sets", lambda p, y, rows, c, **k: kept.update(rows=rows))
@@ -68,7 +69,28 @@ def test_no_family_is_in_two_sets(raw, seed, monkeypatch):
     families = [{emoji.family(names[row]) or names[row] for row in rows} for rows in kept["rows"]]
     assert not families[0] & (families[1] | families[2])
     assert not families[1] & families[2]
+    train, validation, test = kept["rows"]
+    for seen, unseen in ((train, validation), (train, test), (validation, test)):
+        assert nearest(pixels, unseen, seen) >= emoji.NEAR
     assert sorted(np.concatenate(kept["rows"]).tolist()) == list(range(len(labels)))
+
+
+def nearest(pixels, some, others):
+    """Return the smallest distance between two sets of pictures, in grey levels."""
+    flat = pixels.reshape(len(pixels), -1).astype(np.float64)
+    return cdist(flat[some], flat[others]).min() / np.sqrt(flat.shape[1])
+
+
+def test_kin_are_families_and_pictures_that_look_the_same(raw):
+    pixels, _, names = raw
+    groups = emoji.kinships(pixels, names)
+    of = {name: int(group) for name, group in zip(names, groups, strict=True)}
+    assert of["FAMILY: MAN, GIRL"] == of["FAMILY: WOMAN, BOY"]  # one drawing, two names
+    assert of["INDONESIA FLAG"] == of["MONACO FLAG"] != of["POLAND FLAG"]
+    assert of["ROMANIA FLAG"] == of["CHAD FLAG"] != of["ANDORRA FLAG"]
+    assert of["CLOCK FACE ONE OCLOCK"] != of["CLOCK FACE TWELVE OCLOCK"]
+    assert groups.max() + 1 > 1700  # a chain of likenesses has not swallowed everything
+    assert np.bincount(groups).max() == 10
 
 
 def test_the_test_set_is_the_same_for_every_seed_and_validation_is_not(data):
