@@ -1,6 +1,7 @@
 """Exercises about kernels and convolutional networks: their examiners, worked answers and common mistakes."""
 
 # ruff: noqa: D103 - worked answers and common mistakes are shown to learners as they would write them
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def _network_shapes(num_classes: int) -> list[tuple[int, ...]]:
 
 
 def _network_by_hand(
-    pictures: torch.Tensor, weights: dict[tuple[int, ...], torch.Tensor], num_classes: int
+    pictures: torch.Tensor, weights: Mapping[tuple[int, ...], torch.Tensor], num_classes: int
 ) -> Any:  # noqa: ANN401
     first, bias1, second, bias2, last, bias3 = (
         weights[shape].detach().cpu().float() for shape in _network_shapes(num_classes)

@@ -5,7 +5,6 @@ See: chapter 02, "The guide's CNN" and "What each change brings".
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from sklearn import svm
 from torch import nn
 from torch.optim import lr_scheduler
 
-from course_utils import CHECKPOINTS, checkpoints, runtime, settings
-from course_utils.data import assets
+from course_utils import runtime
 from course_utils.data.augment import random_flip, shift_and_rotate
 from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
@@ -121,35 +119,3 @@ def vector_machine(seed: int) -> dict[str, Any]:
     fitted = svm.SVC(C=10).fit(flat[0], digits.train.labels.numpy())
     wrong = np.flatnonzero(fitted.predict(flat[1]) != digits.test.labels.numpy())
     return {"network": "support vector machine", "epochs": 0, "seed": seed, "wrong": wrong.tolist()}
-
-
-def make_guide(*, epochs: int | None = None, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
-    """Make `02_guide`: both of the guide's networks and their rivals, about eight minutes.
-
-    What is shipped as weights is the small CNN of the digits after ten epochs, with the first seed; the other
-    trainings are told in the story: their curves, and which test pictures they got wrong.
-
-    Args:
-        epochs: Of every training instead of its own number.
-        seed: Of the first training; the others follow.
-        folder: Where it goes.
-    """
-    runtime.setup(settings.load("02", "fast", seed=seed, device="cpu"))
-    runs, kept = [], {}
-    for name, own in DIGIT_ARMS:
-        for start in starts(seed):
-            model, run = train_digit_network(name, own if epochs is None else epochs, start)
-            kept.setdefault((name, own), (model, run))
-            runs.append(run)
-    runs += [vector_machine(start) for start in starts(seed)]
-    model, run = kept["small CNN", 10]
-    names = ("mnist_5k", "emoji_pictures", "emoji_names")
-    story = {
-        "command": "course checkpoints 02",
-        "seed": run["seed"],
-        "digits": runs,
-        "pictures": ladder(seed, 20 if epochs is None else epochs),
-        "data": {name: [member.sha256 for member in assets.assets()[name].members] for name in names},
-        "metrics": {"test_accuracy": 1 - len(run["wrong"]) / 1000},
-    }
-    checkpoints.save(model, "02_guide", story, folder=folder)
