@@ -15,7 +15,7 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
 from course_utils.data.pictures import load_images
 from course_utils.data.text import load_reviews
-from course_utils.models.cnn import CNN, PooledCNN
+from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM
 from course_utils.recipes import __main__ as recipes
@@ -25,7 +25,7 @@ from course_utils.training import evaluate
 
 def measure_drawn_digit(name):
     """Return the story of the checkpoint and the metrics measured anew."""
-    model = SimpleNN() if name.startswith("01") else CNN()
+    model = SimpleNN() if name.startswith("01") else SmallCNN()
     story = checkpoints.load(model, name)
     digits = load_digits("mnist_5k", seed=story["seed"])
     test = evaluate(model, TensorBatches(*digits.test, 1000), nn.CrossEntropyLoss())
@@ -52,6 +52,7 @@ MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
     "02_drawn_digit": measure_drawn_digit,
     "02_emoji": measure_emoji,
+    "02_guide": measure_drawn_digit,
     "03_characters": measure_characters,
 }
 

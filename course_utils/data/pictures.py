@@ -1,7 +1,7 @@
 """The colour pictures of a profile: emoji in `fast`, photographs (CIFAR-10) in `full`."""
 
+from course_utils.data import emoji
 from course_utils.data.cifar import load_cifar10
-from course_utils.data.emoji import load_emoji
 from course_utils.data.images import Images
 
 
@@ -19,7 +19,7 @@ def load_images(name: str, *, seed: int) -> Images:
     See: chapter 02, "Project".
     """
     if name == "emoji":
-        return load_emoji(seed=seed)
+        return emoji.load_emoji(seed=seed)
     if name == "cifar10":
         return load_cifar10(seed=seed)
     raise ValueError(f"unknown images {name!r}; use 'emoji' or 'cifar10'")

@@ -4,46 +4,46 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises.answers import numbers, plain, whole
-from course_utils.exercises.exercise import Exercise, NotYet, texts
-from course_utils.exercises.trials import agree, call, network, outputs
+from course_utils.exercises import images
+from course_utils.exercises.answers import numbers, pair, same, whole
+from course_utils.exercises.exercise import Exercise, texts
+from course_utils.exercises.trials import agree
 
 DIAGONAL_KERNEL = [[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]
-LINES = {
-    "a line from the upper left to the lower right": np.eye(3),
-    "a line from the upper right to the lower left": np.eye(3)[:, ::-1],
-    "a vertical line": np.tile([0, 1, 0], (3, 1)),
-    "a horizontal line": np.tile([[0], [1], [0]], (1, 3)),
-}
 
 
-def examine_diagonal(answer: Any) -> None:  # noqa: ANN401
-    kernel = numbers(answer, "three lists of three numbers")
-    if kernel.shape != (3, 3):
-        raise NotYet(f"expected a kernel of shape (3, 3), got {kernel.shape}")
-    if not np.isfinite(kernel).all():
-        raise NotYet(f"expected finite weights, got {plain(kernel)}")
-    noise = 1e-5 * float(np.abs(kernel).sum())  # of weights such as 1/3
-    if abs(kernel.sum()) > noise:
-        raise NotYet(
-            f"on an even surface of ones your kernel answers {kernel.sum():.3g}, expected 0: "
-            "its weights must add up to zero"
-        )
-    answers = {name: float((kernel * line).sum()) for name, line in LINES.items()}
-    wanted, *others = answers
-    if answers[wanted] <= noise:
-        raise NotYet(f"to {wanted} your kernel answers {answers[wanted]:.3g}, expected more than 0")
-    strongest = max(others, key=lambda name: answers[name])
-    if answers[strongest] >= answers[wanted] - noise:
-        raise NotYet(
-            f"to {strongest} your kernel answers {answers[strongest]:.3g}, to the right one {answers[wanted]:.3g}: "
-            "expected less for the wrong direction"
-        )
+def my_convolution(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    side = len(kernel)
+    rows, columns = picture.shape[0] - side + 1, picture.shape[1] - side + 1
+    answer = torch.empty(rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            window = picture[row : row + side, column : column + side]
+            answer[row, column] = (window * kernel).sum()
+    return answer
+
+
+WINDOWS = (
+    (torch.tensor([[1.0, 2, 0], [0, 1, 3], [4, 1, 0]]), torch.tensor([[1.0, 2], [0, -1]])),
+    (torch.arange(30.0).reshape(5, 6) % 7, torch.tensor([[1.0, 0, 2], [0, 3, 0], [-1, 0, 1]])),
+    (torch.tensor([[2.0, -1, 5], [1, 0, 3]]), torch.tensor([[3.0]])),
+    (torch.arange(9.0).reshape(3, 3), torch.arange(9.0).reshape(3, 3)),
+)
+
+
+def flips_the_kernel(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    return my_convolution(picture, kernel.flip(0, 1))
+
+
+def jumps_by_the_side(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(picture[None, None], kernel[None, None], stride=len(kernel))[0, 0]
+
+
+def keeps_the_size(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(picture[None, None], kernel[None, None], padding="same")[0, 0]
 
 
 def my_output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
@@ -90,130 +90,102 @@ def root_of_the_sum(inputs: torch.Tensor) -> torch.Tensor:
     return (4 * F.avg_pool2d(inputs**2, 2)).sqrt()
 
 
-def my_separable(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_in, kernel_size=3, padding=1, groups=channels_in, bias=False),
-        nn.Conv2d(channels_in, channels_out, kernel_size=1, bias=False),
-    )
+def my_shifted(images: torch.Tensor, amounts: list[int]) -> torch.Tensor:
+    moved = torch.zeros_like(images)
+    width = images.shape[-1]
+    for number, amount in enumerate(amounts):
+        if amount >= 0:
+            moved[number, ..., amount:] = images[number, ..., : width - amount]
+        else:
+            moved[number, ..., :amount] = images[number, ..., -amount:]
+    return moved
 
 
-def examine_separable(answer: Any) -> None:  # noqa: ANN401
-    for channels_in, channels_out in ((4, 6), (16, 8), (5, 5)):
-        words = f"for {channels_in} to {channels_out} maps "
-        block = network(call(answer, channels_in, channels_out), words)
-        outputs(block, torch.zeros(2, channels_in, 9, 7), (2, channels_out, 9, 7))
-        expected = 9 * channels_in + channels_in * channels_out
-        found = sum(weight.numel() for weight in block.parameters())
-        if found != expected:
-            raise NotYet(f"{words}expected {expected} parameters, got {found}")
-        _looks_then_mixes(block, channels_in, channels_out, words)
-
-
-def _looks_then_mixes(block: nn.Module, channels_in: int, channels_out: int, words: str) -> None:
-    """Feed one bright pixel, one map at a time: each answer must be that map's 3 × 3 kernel, weighted."""
-    for weight in block.parameters():  # whatever the learner's block starts with
-        weight.data = torch.rand_like(weight) + 0.5
-    points = torch.zeros(channels_in, channels_in, 11, 11)
-    points[range(channels_in), range(channels_in), 5, 5] = 1
-    shape = (channels_in, channels_out, 11, 11)
-    found = outputs(block, points, shape)
-    if not np.allclose(outputs(block, -points, shape), -found, atol=1e-4):
-        raise NotYet(
-            f"{words}expected two convolutions and nothing else: one with -x answers with minus the same"
-        )
-    if not np.allclose(outputs(block, 2 * points, shape), 2 * found, atol=1e-4):
-        raise NotYet(
-            f"{words}expected two convolutions and nothing else: twice the input gives twice the output"
-        )
-    window = found[:, :, 4:7, 4:7]
-    if np.abs(found).sum() > np.abs(window).sum() + 1e-3 or (window == 0).any():
-        raise NotYet(f"{words}expected a pixel to reach the 3 × 3 window around it, and all of that")
-    rows = window.reshape(channels_in, channels_out, 9)
-    if not np.allclose(rows * rows[:, :1, :1], rows[:, :, :1] * rows[:, :1], rtol=1e-3, atol=1e-4):
-        raise NotYet(
-            f"{words}expected one 3 × 3 kernel for each input map, then mixing; got several kernels for one map"
-        )
-
-
-def full_convolution(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False))
-
-
-def forgot_groups(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_in, kernel_size=3, padding=1, bias=False),
-        nn.Conv2d(channels_in, channels_out, kernel_size=1, bias=False),
-    )
-
-
-def forgot_padding(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_in, kernel_size=3, groups=channels_in, bias=False),
-        nn.Conv2d(channels_in, channels_out, kernel_size=1, bias=False),
-    )
-
-
-def my_healed_network() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(3, 16, kernel_size=5),  # (N, 16, 28, 28)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (N, 16, 14, 14)
-        nn.Conv2d(16, 32, kernel_size=3, padding=1),  # (N, 32, 14, 14)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (N, 32, 7, 7)
-        nn.Flatten(),
-        nn.Linear(32 * 7 * 7, 10),
-    )
-
-
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
-LAYERS: tuple[type[nn.Module] | tuple[type[nn.Module], ...], ...] = (
-    nn.Conv2d,
-    nn.ReLU,
-    POOLS,
-    nn.Conv2d,
-    nn.ReLU,
-    POOLS,
-    nn.Flatten,
-    nn.Linear,
+MOVES = (
+    (torch.arange(1.0, 13).reshape(1, 1, 3, 4), [1]),
+    (torch.arange(1.0, 31).reshape(2, 1, 3, 5), [-2, 0]),
+    (torch.arange(1.0, 49).reshape(3, 1, 4, 4), [3, -3, 2]),
 )
 
 
-def examine_healed(answer: Any) -> None:  # noqa: ANN401
-    healed = network(call(answer))
-    for batch in (2, 3):
-        outputs(healed, torch.zeros(batch, 3, 32, 32), (batch, 10))
-    layers = [layer for layer in healed.modules() if not list(layer.children())]
-    expected = [type(layer).__name__ for layer in my_healed_network()]
-    if len(layers) != len(LAYERS) or not all(
-        isinstance(layer, kind) for layer, kind in zip(layers, LAYERS, strict=True)
-    ):
-        raise NotYet(
-            f"expected the same layers as in the patient, {', '.join(expected)}; "
-            f"got {', '.join(type(layer).__name__ for layer in layers)}"
-        )
+def comes_in_at_the_other_side(images: torch.Tensor, amounts: list[int]) -> torch.Tensor:
+    return torch.stack([image.roll(amount, -1) for image, amount in zip(images, amounts, strict=True)])
 
 
-def half_healed() -> nn.Sequential:
-    network = my_healed_network()
-    network[7] = nn.Linear(32 * 8 * 8, 10)
-    return network
+def to_the_left(images: torch.Tensor, amounts: list[int]) -> torch.Tensor:
+    return my_shifted(images, [-amount for amount in amounts])
 
 
-def layers_removed() -> nn.Sequential:
-    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+def all_alike(images: torch.Tensor, amounts: list[int]) -> torch.Tensor:
+    return my_shifted(images, [amounts[0]] * len(amounts))
+
+
+def my_copies(train: torch.Tensor, test: torch.Tensor) -> int:
+    return sum(any(torch.equal(picture, known) for known in train) for picture in test)
+
+
+GRID = torch.arange(24).reshape(2, 1, 3, 4)
+SETS = (
+    (torch.cat([GRID, GRID + 1]), torch.cat([GRID[1:], GRID + 5])),
+    (torch.cat([GRID, GRID, GRID + 1]), torch.cat([GRID[:1], GRID[:1], GRID[:1], GRID.flip(-1)])),
+    (GRID, GRID.flip(2)),
+    (GRID.flip(0), GRID),
+)
+
+
+def counts_pairs(train: torch.Tensor, test: torch.Tensor) -> int:
+    return sum(torch.equal(picture, known) for picture in test for known in train)
+
+
+def compares_sums(train: torch.Tensor, test: torch.Tensor) -> int:
+    return sum(bool((train.sum(dim=(1, 2, 3)) == picture.sum()).any()) for picture in test)
+
+
+def place_by_place(train: torch.Tensor, test: torch.Tensor) -> int:
+    return sum(torch.equal(picture, known) for picture, known in zip(test, train, strict=False))
+
+
+def my_reading(curve: list[float]) -> tuple[int, float]:
+    best = max(curve)
+    return curve.index(best) + 1, best - curve[-1]
+
+
+CURVES = (
+    ([0.5, 0.7, 0.6],),
+    ([0.4, 0.62, 0.58, 0.62, 0.61],),
+    ([0.3, 0.4, 0.5],),
+    ([0.9],),
+)
+
+
+def same_reading(found: Any, expected: tuple[int, float], case: str) -> None:  # noqa: ANN401
+    parts = found if isinstance(found, tuple | list) else numbers(found).tolist()
+    epoch, lost = pair(parts, "the epoch", "what is lost")
+    whole(epoch, expected[0], f"{case}as the epoch ")
+    same(lost, expected[1], f"{case}as what the last epoch lost ")
+
+
+def counts_from_zero(curve: list[float]) -> tuple[int, float]:
+    return curve.index(max(curve)), max(curve) - curve[-1]
+
+
+def the_last_best(curve: list[float]) -> tuple[int, float]:
+    return len(curve) - curve[::-1].index(max(curve)), max(curve) - curve[-1]
+
+
+def against_the_first(curve: list[float]) -> tuple[int, float]:
+    return curve.index(max(curve)) + 1, max(curve) - curve[0]
 
 
 TEXTS = texts(__file__)
 EXERCISES = {
     "2.1": Exercise(
-        name="my_diagonal_kernel",
-        examine=examine_diagonal,
-        answer=DIAGONAL_KERNEL,
+        examine=partial(agree, reference=my_convolution, cases=WINDOWS),
+        answer=my_convolution,
         mistakes=(
-            ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "answers to every bright surface, too"),
-            ([[-1, -1, 2], [-1, 2, -1], [2, -1, -1]], "finds the other diagonal"),
-            ([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], "finds vertical edges, not the diagonal"),
+            (flips_the_kernel, "turns the kernel round first, as mathematicians do"),
+            (jumps_by_the_side, "moves by the side of the kernel instead of by one pixel"),
+            (keeps_the_size, "adds a border of zeros, so the answer is as large as the picture"),
         ),
         **TEXTS["2.1"],
     ),
@@ -227,31 +199,92 @@ EXERCISES = {
         **TEXTS["2.2"],
     ),
     "2.3": Exercise(
+        examine=images.examine_network,
+        answer=images.my_network,
+        mistakes=(
+            (images.without_relu, "without ReLU two convolutions are no more than one"),
+            (images.pooled_once, "pools once: the linear layer gets four times as many values"),
+            (images.ends_in_softmax, "gives probabilities; the loss wants logits"),
+        ),
+        **TEXTS["2.3"],
+    ),
+    "2.4": Exercise(
+        examine=images.examine_pooled_head,
+        answer=images.my_pooled_head,
+        mistakes=(
+            (images.flattened_head, "has a weight for each place"),
+            (images.strongest_head, "takes the largest value of each map, not the mean"),
+            (images.head_with_relu, "cuts off the negative logits"),
+        ),
+        **TEXTS["2.4"],
+    ),
+    "2.5": Exercise(
+        examine=partial(agree, reference=my_shifted, cases=MOVES),
+        answer=my_shifted,
+        mistakes=(
+            (comes_in_at_the_other_side, "what leaves on one side comes in on the other"),
+            (to_the_left, "moves the wrong way"),
+            (all_alike, "moves all pictures by the first amount"),
+        ),
+        **TEXTS["2.5"],
+    ),
+    "2.6": Exercise(
+        examine=partial(agree, reference=my_copies, cases=SETS, compare=whole),
+        answer=my_copies,
+        mistakes=(
+            (counts_pairs, "counts a test picture once for each of its copies"),
+            (compares_sums, "takes pictures of equal brightness for equal"),
+            (place_by_place, "compares the first with the first, the second with the second"),
+        ),
+        **TEXTS["2.6"],
+    ),
+    "2.7": Exercise(
+        name="my_diagonal_kernel",
+        examine=images.examine_diagonal,
+        answer=DIAGONAL_KERNEL,
+        mistakes=(
+            ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "answers to every bright surface, too"),
+            ([[-1, -1, 2], [-1, 2, -1], [2, -1, -1]], "finds the other diagonal"),
+            ([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], "finds vertical edges, not the diagonal"),
+        ),
+        **TEXTS["2.7"],
+    ),
+    "2.8": Exercise(
         examine=partial(agree, reference=my_rms_pool, cases=PICTURES),
         answer=my_rms_pool,
         mistakes=(
             (mean_of_sizes, "takes the mean of the absolute values"),
             (root_of_the_sum, "takes the root of the sum, not of the mean"),
         ),
-        **TEXTS["2.3"],
+        **TEXTS["2.8"],
     ),
-    "2.4": Exercise(
-        examine=examine_separable,
-        answer=my_separable,
+    "2.9": Exercise(
+        examine=partial(agree, reference=my_reading, cases=CURVES, compare=same_reading),
+        answer=my_reading,
         mistakes=(
-            (full_convolution, "an ordinary convolution: looks and mixes at once"),
-            (forgot_groups, "without groups the first layer mixes too, and saves nothing"),
-            (forgot_padding, "without padding the map shrinks by two pixels"),
+            (counts_from_zero, "the first epoch is epoch 1"),
+            (the_last_best, "of equally good epochs takes the last"),
+            (against_the_first, "compares with the first epoch instead of the last"),
         ),
-        **TEXTS["2.4"],
+        **TEXTS["2.9"],
     ),
-    "2.5": Exercise(
-        examine=examine_healed,
-        answer=my_healed_network,
+    "2.10": Exercise(
+        examine=images.examine_separable,
+        answer=images.my_separable,
         mistakes=(
-            (half_healed, "repairs the convolution and keeps the wrong size of the linear layer"),
-            (layers_removed, "runs, because the sick layers are gone"),
+            (images.full_convolution, "an ordinary convolution: looks and mixes at once"),
+            (images.forgot_groups, "without groups the first layer mixes too, and saves nothing"),
+            (images.forgot_padding, "without padding the map shrinks by two pixels"),
         ),
-        **TEXTS["2.5"],
+        **TEXTS["2.10"],
+    ),
+    "2.11": Exercise(
+        examine=images.examine_healed,
+        answer=images.my_healed_network,
+        mistakes=(
+            (images.half_healed, "repairs the convolution and keeps the wrong size of the linear layer"),
+            (images.layers_removed, "runs, because the sick layers are gone"),
+        ),
+        **TEXTS["2.11"],
     ),
 }

@@ -17,7 +17,8 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import Digits, load_digits
 from course_utils.data.emoji import load_emoji
 from course_utils.data.images import Images
-from course_utils.models.cnn import CNN, PooledCNN
+from course_utils.models.cnn import PooledCNN, SmallCNN
+from course_utils.recipes import guide_networks
 from course_utils.training import Epoch, evaluate, fit
 
 
@@ -31,13 +32,13 @@ def train_digit_cnn(
     augmented: bool,
     degrees: float = 15,
     learning_rate: float = 1e-3,
-) -> tuple[CNN, list[Epoch]]:
+) -> tuple[SmallCNN, list[Epoch]]:
     """Train the small CNN on digits, as they are or moved, turned and scaled anew in every epoch.
 
     See: chapter 02, "Augmentation where it matters".
     """
     torch.manual_seed(seed)
-    model = CNN(widths).to(device)
+    model = SmallCNN(widths).to(device)
     jitter = runtime.generator(seed + 1, device)
     change = partial(
         shift_and_rotate, generator=jitter, degrees=degrees, pixels=3, scale=0.1, fill=digits.background
@@ -189,5 +190,38 @@ def make_emoji(epochs: int = 16, *, seed: int = 0, folder: Path = CHECKPOINTS) -
     checkpoints.save(models[best], "02_emoji", story, folder=folder)
 
 
-MAKERS = {"02_drawn_digit": make_digit_cnn, "02_emoji": make_emoji}
+def make_guide(*, epochs: int | None = None, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
+    """Make `02_guide`: both of the guide's networks and their rivals, about eight minutes.
+
+    What is shipped as weights is the small CNN of the digits after ten epochs, with the first seed; the other
+    trainings are told in the story: their curves, and which test pictures they got wrong.
+
+    Args:
+        epochs: Of every training instead of its own number.
+        seed: Of the first training; the others follow.
+        folder: Where it goes.
+    """
+    runtime.setup(settings.load("02", "fast", seed=seed, device="cpu"))
+    runs: list[dict[str, Any]] = []
+    kept: dict[tuple[str, int], tuple[nn.Module, dict[str, Any]]] = {}
+    for name, own in guide_networks.DIGIT_ARMS:
+        for start in guide_networks.starts(seed):
+            model, run = guide_networks.train_digit_network(name, own if epochs is None else epochs, start)
+            kept.setdefault((name, own), (model, run))
+            runs.append(run)
+    runs += [guide_networks.vector_machine(start) for start in guide_networks.starts(seed)]
+    model, run = kept["small CNN", 10]
+    names = ("mnist_5k", "emoji_pictures", "emoji_names")
+    story = {
+        "command": "course checkpoints 02",
+        "seed": run["seed"],
+        "digits": runs,
+        "pictures": guide_networks.ladder(seed, 20 if epochs is None else epochs),
+        "data": {name: [member.sha256 for member in assets.assets()[name].members] for name in names},
+        "metrics": {"test_accuracy": 1 - len(run["wrong"]) / 1000},
+    }
+    checkpoints.save(model, "02_guide", story, folder=folder)
+
+
+MAKERS = {"02_drawn_digit": make_digit_cnn, "02_emoji": make_emoji, "02_guide": make_guide}
 """What makes each shipped checkpoint, by its name."""

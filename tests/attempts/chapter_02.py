@@ -85,17 +85,107 @@ def identities():
     return network
 
 
+def convolve_by_unfold(picture, kernel):
+    side = len(kernel)
+    windows = picture.unfold(0, side, 1).unfold(1, side, 1)
+    return (windows * kernel).sum(dim=(-1, -2))
+
+
+def convolve_numpy(picture, kernel):
+    picture, kernel = picture.numpy(), kernel.numpy()
+    side = len(kernel)
+    rows, columns = picture.shape[0] - side + 1, picture.shape[1] - side + 1
+    return [
+        [float((picture[r : r + side, c : c + side] * kernel).sum()) for c in range(columns)]
+        for r in range(rows)
+    ]
+
+
+def four_loops(picture, kernel):
+    side = kernel.shape[0]
+    out = torch.zeros(picture.shape[0] - side + 1, picture.shape[1] - side + 1)
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            for i in range(side):
+                for j in range(side):
+                    out[r, c] += picture[r + i, c + j] * kernel[i, j]
+    return out
+
+
+def misses_the_last(picture, kernel):
+    return convolve_by_unfold(picture, kernel)[:-1, :-1]
+
+
+class Network(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(32 * 7 * 7, num_classes)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding="same")
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
+        self.pool = nn.MaxPool2d(2, 2)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = F.relu(self.pool(self.conv2(x)))
+        return self.fc(x.view(-1, 32 * 7 * 7))
+
+
+def network(num_classes, *, act=nn.ReLU, pool=nn.MaxPool2d, wide=32, bias=True, tail=(), size=7):
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1, bias=bias), act(), pool(2)),
+        *(nn.Conv2d(16, wide, 3, padding=1, bias=bias), act(), pool(2)),
+        *(nn.Flatten(), nn.Linear(wide * size * size, num_classes), *tail),
+    )
+
+
+class Head(nn.Module):
+    def __init__(self, channels, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(channels, num_classes)
+
+    def forward(self, maps):
+        return self.fc(maps.mean(dim=(2, 3)))
+
+
+def head(channels, num_classes, *, pool=None, bias=True, tail=()):
+    pool = pool or nn.AdaptiveAvgPool2d(1)
+    return nn.Sequential(pool, nn.Flatten(), nn.Linear(channels, num_classes, bias=bias), *tail)
+
+
+def shifted_by_roll(images, amounts):
+    moved = images.clone()
+    for n, amount in enumerate(amounts):
+        moved[n] = moved[n].roll(amount, -1)
+        if amount > 0:
+            moved[n, ..., :amount] = 0
+        elif amount < 0:
+            moved[n, ..., amount:] = 0
+    return moved
+
+
+def shifted_by_padding(images, amounts):
+    width = images.shape[-1]
+    padded = F.pad(images, (width, width))
+    return torch.stack([p[..., width - a : 2 * width - a] for p, a in zip(padded, amounts, strict=True)])
+
+
+def shifted_down(images, amounts):
+    turned = shifted_by_padding(images.transpose(-1, -2), amounts)
+    return turned.transpose(-1, -2)
+
+
+def copies_by_bytes(train, test):
+    known = {picture.numpy().tobytes() for picture in train}
+    return len([1 for picture in test if picture.numpy().tobytes() in known])
+
+
 RIGHT = {
     "2.1": [
-        np.array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]),
-        torch.tensor([[2.0, -1, -1], [-1, 2, -1], [-1, -1, 2]]),
-        ((2, -1, -1), (-1, 2, -1), (-1, -1, 2)),
-        [torch.tensor([2, -1, -1]), np.array([-1, 2, -1]), [-1, -1, 2]],
-        [[1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]],
-        [[1 / 3, -1 / 6, -1 / 6], [-1 / 6, 1 / 3, -1 / 6], [-1 / 6, -1 / 6, 1 / 3]],
-        np.float32([[0.2, -0.1, -0.1], [-0.1, 0.2, -0.1], [-0.1, -0.1, 0.2]]),
-        [[1, 0, -1], [0, 1, 0], [-1, 0, 0]],
-        torch.tensor([[200.0, -100, -100], [-100, 200, -100], [-100, -100, 200]], requires_grad=True),
+        convolve_by_unfold,
+        convolve_numpy,
+        four_loops,
+        lambda p, k: F.conv2d(p[None, None], k[None, None])[0, 0],
+        lambda p, k: F.conv2d(p[None, None].double(), k[None, None].double()).squeeze((0, 1)).numpy(),
     ],
     "2.2": [
         lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s + 1,
@@ -107,6 +197,42 @@ RIGHT = {
         lambda n, k, s, p, d: [(n + 2 * p - d * (k - 1) - 1) // s + 1],
     ],
     "2.3": [
+        Network,
+        network,
+        lambda n: network(n, tail=[nn.Dropout(0.5)]),
+        lambda n: nn.Sequential(network(n)).double(),
+        lambda n: nn.Sequential(*list(network(n))[:-1], nn.LazyLinear(n)),
+    ],
+    "2.4": [
+        Head,
+        head,
+        lambda c, n: nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Conv2d(c, n, 1), nn.Flatten()),
+        lambda c, n: head(c, n).train(),
+    ],
+    "2.5": [
+        shifted_by_roll,
+        shifted_by_padding,
+        lambda x, a: shifted_by_padding(x, a).tolist(),
+        lambda x, a: shifted_by_padding(x, torch.as_tensor(a).tolist()).numpy(),
+    ],
+    "2.6": [
+        copies_by_bytes,
+        lambda a, b: sum((a == p).flatten(1).all(dim=1).any() for p in b),
+        lambda a, b: int((b[:, None] == a[None]).flatten(2).all(-1).any(1).sum()),
+        lambda a, b: sum(p.tolist() in a.tolist() for p in b),
+    ],
+    "2.7": [
+        np.array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]),
+        torch.tensor([[2.0, -1, -1], [-1, 2, -1], [-1, -1, 2]]),
+        ((2, -1, -1), (-1, 2, -1), (-1, -1, 2)),
+        [torch.tensor([2, -1, -1]), np.array([-1, 2, -1]), [-1, -1, 2]],
+        [[1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]],
+        [[1 / 3, -1 / 6, -1 / 6], [-1 / 6, 1 / 3, -1 / 6], [-1 / 6, -1 / 6, 1 / 3]],
+        np.float32([[0.2, -0.1, -0.1], [-0.1, 0.2, -0.1], [-0.1, -0.1, 0.2]]),
+        [[1, 0, -1], [0, 1, 0], [-1, 0, 0]],
+        torch.tensor([[200.0, -100, -100], [-100, 200, -100], [-100, -100, 200]], requires_grad=True),
+    ],
+    "2.8": [
         pool_by_slices,
         pool_in_place,
         pool_numpy,
@@ -116,7 +242,12 @@ RIGHT = {
         lambda x: F.avg_pool2d(x.double() ** 2, 2).sqrt().tolist(),
         lambda x: torch.sqrt(F.avg_pool2d(x**2, 2) + 1e-8),
     ],
-    "2.4": [
+    "2.9": [
+        lambda c: (int(np.argmax(c)) + 1, max(c) - c[-1]),
+        lambda c: [np.argmax(c) + 1, np.max(c) - c[-1]],
+        lambda c: torch.tensor([c.index(max(c)) + 1, max(c) - c[-1]]),
+    ],
+    "2.10": [
         separable,
         Separable,
         zeroed,
@@ -129,7 +260,7 @@ RIGHT = {
         lambda c, o: nn.Sequential(separable(c, o)),
         lambda c, o: separable(c, o).double(),
     ],
-    "2.5": [
+    "2.11": [
         healed,
         lazy,
         nested,
@@ -141,16 +272,13 @@ RIGHT = {
 }
 WRONG = {
     "2.1": [
-        [[math.nan] * 3] * 3,
-        [[math.inf, -1, -1], [-1, 2, -1], [-1, -1, -math.inf]],
-        [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
-        [[-2, 1, 1], [1, -2, 1], [1, 1, -2]],
-        [[2, -1, -1], [-1, 2, -1]],
-        [2, -1, -1, -1, 2, -1, -1, -1, 2],
-        [["2", "-1", "-1"], ["-1", "2", "-1"], ["-1", "-1", "2"]],
-        [[-1, 2, -1], [-1, 2, -1], [-1, 2, -1]],
-        [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-        [[2, -1, -1], [-1, 2, -1], [-1, -1, ...]],
+        misses_the_last,
+        lambda p, k: convolve_by_unfold(p, k.T),
+        lambda p, k: convolve_by_unfold(p, k) / k.numel(),
+        lambda p, k: convolve_by_unfold(p, k).T,
+        lambda p, k: convolve_by_unfold(p, k).sum(),
+        lambda p, k: convolve_by_unfold(p, k).relu(),
+        lambda p: p,
     ],
     "2.2": [
         lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) / s + 1,
@@ -164,6 +292,54 @@ WRONG = {
         lambda n, k, s, p: (n + 2 * p - k) // s + 1,
     ],
     "2.3": [
+        lambda n: network(10),
+        lambda n: network(n, pool=nn.AvgPool2d),
+        lambda n: network(n, act=nn.Tanh),
+        lambda n: network(n, wide=64),
+        lambda n: network(n, bias=False),
+        lambda n: network(n, tail=[nn.ReLU()]),
+        lambda n: network(n, size=14),
+        lambda n: list(network(n)),
+        lambda n: network(n)(torch.zeros(2, 1, 28, 28)),
+    ],
+    "2.4": [
+        lambda c, n: head(c, n, bias=False),
+        lambda c, n: head(c, n, tail=[nn.Softmax(dim=1)]),
+        lambda c, n: head(c, n, pool=nn.AdaptiveAvgPool2d(2)),
+        lambda c, n: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Linear(c, n)),
+        lambda c, n: head(c, n, tail=[nn.Linear(n, n)]),
+        lambda c, n: nn.AdaptiveAvgPool2d(1),
+        lambda c, n: head(n, c),
+    ],
+    "2.5": [
+        shifted_down,
+        lambda x, a: x,
+        lambda x, a: shifted_by_padding(x, [abs(n) for n in a]),
+        lambda x, a: shifted_by_padding(x, [n + 1 for n in a]),
+        lambda x, a: shifted_by_padding(x, a)[0],
+        lambda x, a: x + torch.tensor(a)[:, None, None, None],
+    ],
+    "2.6": [
+        lambda a, b: len(b),
+        lambda a, b: sum((a == p).any() for p in b),
+        lambda a, b: sum(any(torch.equal(p, q) for q in b) for p in a),
+        lambda a, b: copies_by_bytes(a, b) / len(b),
+        lambda a, b: copies_by_bytes(a, b) > 0,
+        lambda a, b: 0,
+    ],
+    "2.7": [
+        [[math.nan] * 3] * 3,
+        [[math.inf, -1, -1], [-1, 2, -1], [-1, -1, -math.inf]],
+        [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
+        [[-2, 1, 1], [1, -2, 1], [1, 1, -2]],
+        [[2, -1, -1], [-1, 2, -1]],
+        [2, -1, -1, -1, 2, -1, -1, -1, 2],
+        [["2", "-1", "-1"], ["-1", "2", "-1"], ["-1", "-1", "2"]],
+        [[-1, 2, -1], [-1, 2, -1], [-1, 2, -1]],
+        [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+        [[2, -1, -1], [-1, 2, -1], [-1, -1, ...]],
+    ],
+    "2.8": [
         lambda x: F.max_pool2d(x.abs(), 2),
         lambda x: F.avg_pool2d(x**2, 2),
         lambda x: F.avg_pool2d(x, 2).abs(),
@@ -174,7 +350,15 @@ WRONG = {
         lambda x: F.avg_pool2d(x**2, 2).sqrt().round(),
         lambda x: F.avg_pool2d(x**2, 2).sqrt()[0],
     ],
-    "2.4": [
+    "2.9": [
+        lambda c: (len(c), max(c) - c[-1]),
+        lambda c: (c.index(max(c)) + 1, c[-1] - max(c)),
+        lambda c: (c.index(max(c)) + 1, max(c)),
+        lambda c: c.index(max(c)) + 1,
+        lambda c: (c.index(min(c)) + 1, c[-1] - min(c)),
+        lambda c: (c.index(max(c)) + 1, 100 * (max(c) - c[-1])),
+    ],
+    "2.10": [
         pointwise_first,
         lambda c, o: separable(c, o, bias=True),
         lambda c, o: separable(c, o, between=[nn.ReLU()]),
@@ -187,7 +371,7 @@ WRONG = {
         lambda c, o: nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False),
         lambda c, o: list(separable(c, o)),
     ],
-    "2.5": [
+    "2.11": [
         lambda: healed(c2_in=32),
         lambda: healed(tail=[nn.Softmax(dim=1)]),
         lambda: healed(logits=32),
