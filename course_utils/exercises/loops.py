@@ -22,12 +22,8 @@ def my_batches(count: int, batch_size: int) -> tuple[torch.Tensor, ...]:
 def examine_batches(answer: Any) -> None:  # noqa: ANN401
     for count, size in ((10, 4), (12, 4), (5, 8), (100, 32), (23, 1)):
         case = f"for count {count}, batch_size {size} "
-        found = [
-            numbers(part, f"indices {case}".strip()).ravel() for part in _parts(call(answer, count, size))
-        ]
-        sizes, right = [len(part) for part in found], [min(size, count - n) for n in range(0, count, size)]
-        if sizes != right:
-            raise NotYet(f"{case}expected batches of {shown(right)} indices, got {shown(sizes)}")
+        right = [min(size, count - start) for start in range(0, count, size)]
+        found = _parts(call(answer, count, size), right, case)
         _each_once(np.concatenate(found), count, case)
         if all((np.diff(part) == 1).all() for part in found) and count > size > 1:
             raise NotYet(f"{case}expected shuffled examples: within each batch they are in the old order")
@@ -35,12 +31,20 @@ def examine_batches(answer: Any) -> None:  # noqa: ANN401
             raise NotYet(f"{case}expected shuffled examples, got them in the old order")
 
 
-def _parts(found: Any) -> list[Any]:  # noqa: ANN401
-    if isinstance(found, list | tuple):
-        return list(found)
-    if isinstance(found, np.ndarray | torch.Tensor) and found.ndim > 1:
-        return list(found)
-    raise NotYet(f"expected a list of batches, each with the indices of its examples, got {shown(found)}")
+def _parts(found: Any, right: list[int], case: str) -> list[Values]:  # noqa: ANN401
+    batches = isinstance(found, list | tuple) or (
+        isinstance(found, np.ndarray | torch.Tensor) and found.ndim > 1
+    )
+    if not batches:
+        raise NotYet(
+            f"{case}expected a list of batches, each with the indices of its examples, got {shown(found)}"
+        )
+    if len(found) != len(right):
+        raise NotYet(f"{case}expected {len(right)} batches, got {len(found):,}")
+    parts = [numbers(part, f"indices {case}".strip()).ravel() for part in found]
+    if (sizes := [len(part) for part in parts]) != right:
+        raise NotYet(f"{case}expected batches of {shown(right)} indices, got {shown(sizes)}")
+    return parts
 
 
 def _each_once(order: Values, count: int, case: str) -> None:
