@@ -134,8 +134,9 @@ def calibration_cases() -> list[tuple[Values, Values, int]]:
     random = np.random.default_rng(1)
     few = np.array([0.92, 0.97, 0.55, 1.0, 0.33, 0.58])
     many = random.uniform(0.21, 0.999, 200)
-    hits = (random.random(200) < many**2).astype(np.float64)
-    return [(few, np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), 10), (many, hits, 10), (many, hits, 4)]
+    chances = np.where(many > 0.6, many**2, many**0.5)  # too sure here, too modest there
+    hits = (random.random(200) < chances).astype(np.float64)
+    return [(few, np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]), 10), (many, hits, 10), (many, hits, 4)]
 
 
 def one_bin_for_all(certainty: Values, right: Values, bins: int) -> float:
