@@ -5,9 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import guide
+from course_utils.models.mlp import SimpleNN
 from course_utils.training import evaluate, train_one_epoch
 
 
@@ -48,3 +50,30 @@ def test_epochs_default_to_five(data, capsys):
         model, DataLoader(data, 70), nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters())
     )
     assert capsys.readouterr().out.count("Average Loss") == 5
+
+
+class GuideNN(nn.Module):
+    """The first network as the guide writes it."""
+
+    def __init__(self):
+        super(GuideNN, self).__init__()  # noqa: UP008 - as in the guide
+        self.fc1 = nn.Linear(784, 128)
+        self.fc2 = nn.Linear(128, 64)
+        self.fc3 = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = x.view(-1, 784)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        x = self.fc3(x)
+        return x
+
+
+def test_simple_nn_is_the_guides_network():
+    theirs, ours, images = GuideNN(), SimpleNN(), torch.randn(5, 1, 28, 28)
+    ours.load_state_dict(theirs.state_dict())
+    assert torch.equal(ours(images), theirs(images))
+    wrong = torch.randn(5, 1, 28, 56)  # `view` makes ten images of five; `Flatten` refuses
+    assert theirs(wrong).shape == (10, 10)
+    with pytest.raises(RuntimeError, match="shapes"):
+        ours(wrong)
