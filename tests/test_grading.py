@@ -26,7 +26,7 @@ from course_utils.exercises.grading import (
     solution,
 )
 
-COUNT = grading.find("1.3").answer
+COUNT = grading.find("1.9").answer
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +38,17 @@ def kept(tmp_path, monkeypatch):
 
 
 def test_a_verdict_is_printed_and_kept(kept, capsys):
-    check("1.3", ...)
-    assert "1.3 Count the parameters: not attempted" in capsys.readouterr().out
+    check("1.9", ...)
+    assert "1.9 Count the parameters: not attempted" in capsys.readouterr().out
     assert not kept.exists()
-    check("1.3", lambda sizes: 1)
+    check("1.9", lambda sizes: 1)
     assert "not yet: for sizes [3, 2] expected 8, got 1\n" in capsys.readouterr().out
-    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.3": "not yet"}
-    check("1.3", COUNT)
-    assert "✓ 1.3 Count the parameters: correct" in capsys.readouterr().out
-    check("1.3", lambda sizes: 1)  # what was once correct stays correct
+    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.9": "not yet"}
+    check("1.9", COUNT)
+    assert "✓ 1.9 Count the parameters: correct" in capsys.readouterr().out
+    check("1.9", lambda sizes: 1)  # what was once correct stays correct
     check("1.1", lambda *inputs: 1)
-    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.1": "not yet", "1.3": "correct"}
+    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.1": "not yet", "1.9": "correct"}
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 
 
@@ -56,17 +56,17 @@ def test_a_verdict_is_printed_and_kept(kept, capsys):
 def test_a_damaged_file_is_moved_aside(kept, capsys, damage):
     kept.parent.mkdir()
     kept.write_bytes(damage)
-    check("1.3", COUNT)
+    check("1.9", COUNT)
     assert "progress.damaged.json" in capsys.readouterr().out
     assert kept.with_suffix(".damaged.json").read_bytes() == damage
-    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.3": "correct"}
+    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.9": "correct"}
 
 
 def test_a_verdict_is_printed_where_nothing_can_be_kept(kept, capsys):
     kept.parent.write_text("a file where the folder should be", encoding="utf-8")
-    check("1.3", COUNT)
+    check("1.9", COUNT)
     out = capsys.readouterr().out
-    assert "✓ 1.3" in out
+    assert "✓ 1.9" in out
     assert "Your progress could not be kept" in out
 
 
@@ -75,16 +75,16 @@ def test_a_full_disk_leaves_no_half_file(kept, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(json, "dump", full)
-    check("1.3", COUNT)
+    check("1.9", COUNT)
     assert "No space left on device" in capsys.readouterr().out
     assert list(kept.parent.iterdir()) == []
 
 
 def test_progress_lists_every_exercise_of_a_chapter():
-    check("1.3", COUNT)
+    check("1.9", COUNT)
     table = progress("01")
     assert [row[0] for row in table.rows] == list(table.records)
-    assert [row[0] for row in table.rows if row[2] == "correct"] == ["1.3"]
+    assert [row[0] for row in table.rows if row[2] == "correct"] == ["1.9"]
     assert f"1 of {len(table.rows)} exercises correct" in table._repr_html_()
     assert repr(table).count("\n") == len(table.rows) - 1
     with pytest.raises(UnknownExercise, match="chapter 77 has no exercises"):
@@ -114,20 +114,20 @@ def test_an_unknown_exercise_is_answered_in_one_sentence(ask, id, words):
         ask(id)
 
 
-@pytest.mark.parametrize("id", ["1.3", 1.3, "01.3", " 1.3 ", np.float64(1.3)])
+@pytest.mark.parametrize("id", ["1.9", 1.9, "01.9", " 1.9 ", np.float64(1.9)])
 def test_an_id_may_be_written_in_several_ways(id, kept, capsys):
     check(id, COUNT)
     hint(id)
     solution(id)
     out = capsys.readouterr().out
-    assert "✓ 1.3 Count the parameters: correct" in out
-    assert "Hint 1 of 3 for 1.3" in out
+    assert "✓ 1.9 Count the parameters: correct" in out
+    assert "Hint 1 of 3 for 1.9" in out
     assert "def my_count(sizes):" in out
-    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.3": "correct"}
+    assert json.loads(kept.read_text(encoding="utf-8")) == {"1.9": "correct"}
 
 
 def test_a_number_that_means_two_exercises_is_asked_back(monkeypatch):
-    two = dict.fromkeys(["2.1", "2.10"], grading.find("1.3"))
+    two = dict.fromkeys(["2.1", "2.10"], grading.find("1.9"))
     monkeypatch.setattr(grading, "_chapter", lambda number: two)
     with pytest.raises(UnknownExercise, match=r"'2\.1' or '2\.10': write the number in quotes"):
         hint(2.1)
@@ -292,7 +292,7 @@ def test_a_warning_is_no_error_even_where_warnings_are_errors():
         warnings.warn("mind this", stacklevel=1)
         return COUNT(sizes)
 
-    assert grade("1.3", warned).status == "correct"
+    assert grade("1.9", warned).status == "correct"
 
 
 def test_a_worked_answer_is_shown_without_the_courses_annotations():

@@ -63,3 +63,16 @@ def test_the_seed_decides_the_start():
 
     assert torch.equal(start(0), start(0))
     assert not torch.equal(start(0), start(1))
+
+
+def test_a_stack_of_linear_layers_is_one_linear_layer():
+    stack = nn.Sequential(nn.Linear(20, 50), nn.Linear(50, 50), nn.Linear(50, 5)).double()
+    examples = torch.randn(100, 20, dtype=torch.float64)
+    product, offset = stack[2].weight @ stack[1].weight @ stack[0].weight, stack(torch.zeros(1, 20).double())
+    torch.testing.assert_close(stack(examples), examples @ product.T + offset)
+
+
+def test_the_sigmoid_lets_a_quarter_of_a_slope_through_at_most():
+    z = torch.linspace(-10, 10, 2001, dtype=torch.float64, requires_grad=True)
+    torch.sigmoid(z).sum().backward()
+    assert z.grad.max().item() == pytest.approx(0.25)

@@ -1,17 +1,19 @@
 """The exercises of chapter 01: neural network fundamentals."""
 
 # ruff: noqa: D103 - worked answers and common mistakes are shown to learners as they would write them
+import math
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from course_utils.exercises.answers import Values, letter, numbers, same, shown, whole
-from course_utils.exercises.exercise import Exercise, NotAttempted, NotYet, texts
-from course_utils.exercises.trials import Raised, agree, call, call_any, copied, described, network
+from course_utils.exercises import judging, loops
+from course_utils.exercises.answers import numbers, same, shown, whole
+from course_utils.exercises.exercise import Exercise, NotYet, texts
+from course_utils.exercises.judging import DIAGNOSES, examine_letters
+from course_utils.exercises.trials import Raised, agree, call_any, copied, described
 
 QUIZ = {
     "shape": ("b", "shapes: a matrix product joins the inner axes, (2, 3) @ (3, 4) → (2, 4)"),
@@ -19,19 +21,6 @@ QUIZ = {
     "dtype": ("c", "dtypes: torch.tensor([1, 2]) holds int64, division gives float32"),
     "gradient": ("b", "autograd: d(x²)/dx = 2x, which is 6 at x = 3"),
 }
-
-
-def examine_quiz(answers: Any) -> None:  # noqa: ANN401
-    if not isinstance(answers, dict) or set(answers) != set(QUIZ):
-        raise NotYet(f"expected a dict with the keys {', '.join(QUIZ)}, got {shown(answers)}")
-    if all(answer is ... for answer in answers.values()):
-        raise NotAttempted
-    for name, answer in answers.items():
-        if answer is ... or letter(answer) not in ("a", "b", "c"):
-            raise NotYet(f"for {name!r} expected a letter, 'a', 'b' or 'c', got {shown(answer)}")
-    wrong = [QUIZ[name][1] for name, answer in answers.items() if letter(answer) != QUIZ[name][0]]
-    if wrong:
-        raise NotYet("read in the primer about " + "; and about ".join(wrong))
 
 
 def my_neuron(inputs: torch.Tensor, weights: torch.Tensor, bias: float) -> torch.Tensor:
@@ -66,30 +55,56 @@ def forgot_activation(inputs: torch.Tensor, weights: torch.Tensor, bias: float) 
     return inputs @ weights + bias
 
 
-def my_sigmoid_slope(z: torch.Tensor) -> torch.Tensor:
-    sigmoid = 1 / (1 + torch.exp(-z))
-    return sigmoid * (1 - sigmoid)
+def my_gradients(x: float, t: float, w1: float, b1: float, w2: float) -> tuple[float, float, float]:
+    h = 1 / (1 + math.exp(-(w1 * x + b1)))
+    y = w2 * h
+    dL_dy = 2 * (y - t)
+    dL_dw2 = dL_dy * h
+    dL_dh = dL_dy * w2
+    dL_db1 = dL_dh * h * (1 - h)
+    dL_dw1 = dL_db1 * x
+    return dL_dw1, dL_db1, dL_dw2
 
 
-def examine_slope(answer: Any) -> None:  # noqa: ANN401
-    z = torch.tensor([-6.0, -2.0, 0.0, 0.5, 3.0], dtype=torch.float64)
-    expected = my_sigmoid_slope(z.clone())
+CHAINS = (
+    (1.5, 0.4, 0.8, 0.2, -0.5),
+    (-2.0, 1.0, 0.5, -1.0, 2.0),
+    (0.5, -1.0, -3.0, 0.0, 1.5),
+    (3.0, 0.0, 0.4, 1.0, 0.7),
+)
+
+
+def examine_gradients(answer: Any) -> None:  # noqa: ANN401
+    expected = [my_gradients(*chain) for chain in CHAINS]
+    for chain, right in zip(CHAINS, expected, strict=True):
+        found = _without_autograd(answer, chain)
+        block = isinstance(found, np.ndarray | torch.Tensor) and found.ndim > 0
+        if not (block or isinstance(found, tuple | list)) or len(found) != 3:
+            raise NotYet(f"expected three slopes, dL/dw1, dL/db1 and dL/dw2, got {shown(found)}")
+        for name, slope, value in zip(("dL/dw1", "dL/db1", "dL/dw2"), found, right, strict=True):
+            same(slope, value, f"{described(my_gradients, chain)}{name}: ")
+
+
+def _without_autograd(answer: Any, chain: tuple[float, ...]) -> Any:  # noqa: ANN401
     with torch.inference_mode():  # in here autograd finds no slope
         try:
-            found = call(answer, z)
+            return call_any(answer, chain, [torch.tensor(value) for value in chain])
         except Raised as error:
             if "grad" in str(error):
-                raise NotYet("write the slope as a formula: autograd is switched off here") from error
-            found = [call(answer, one) for one in z]  # it may work for one number at a time
-    same(found, expected, "for z = [-6, -2, 0, 0.5, 3] ")
+                raise NotYet("write the slopes as formulas: autograd is switched off here") from error
+            raise
 
 
-def sigmoid_itself(z: torch.Tensor) -> torch.Tensor:
-    return 1 / (1 + torch.exp(-z))
+def slope_of_tanh(x: float, t: float, w1: float, b1: float, w2: float) -> tuple[float, float, float]:
+    h = 1 / (1 + math.exp(-(w1 * x + b1)))
+    dL_dy = 2 * (w2 * h - t)
+    return dL_dy * w2 * (1 - h**2) * x, dL_dy * w2 * (1 - h**2), dL_dy * h
 
 
-def tanh_slope(z: torch.Tensor) -> torch.Tensor:
-    return 1 - torch.tanh(z) ** 2
+def forgot_the_slope(x: float, t: float, w1: float, b1: float, w2: float) -> tuple[float, float, float]:
+    h = 1 / (1 + math.exp(-(w1 * x + b1)))
+    dL_dy = 2 * (w2 * h - t)
+    return dL_dy * w2 * x, dL_dy * w2, dL_dy * h
 
 
 def my_count(sizes: list[int]) -> int:
@@ -141,86 +156,12 @@ def one_maximum_for_all(logits: torch.Tensor) -> torch.Tensor:
     return weights / weights.sum(dim=1, keepdim=True)
 
 
-def my_steps(examples: int, batch_size: int, epochs: int) -> int:
-    return epochs * -(-examples // batch_size)
-
-
-def drops_the_last_batch(examples: int, batch_size: int, epochs: int) -> int:
-    return epochs * (examples // batch_size)
-
-
-def rounds_at_the_end(examples: int, batch_size: int, epochs: int) -> int:
-    return -(-examples * epochs // batch_size)
-
-
 SIZES = ([3, 2], [784, 128, 64, 10], [10, 10, 10, 1], [2, 7, 1, 5, 3])
-STEPS = ((640, 64, 1), (3200, 64, 10), (100, 64, 3), (130, 64, 4), (5, 10, 2))
-
-
-def my_steps_healed(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> nn.Module:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(steps):
-        loss = nn.functional.cross_entropy(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return model
-
-
-def examine_healed(answer: Any) -> None:  # noqa: ANN401
-    deep = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
-    cases = [
-        (start, torch.randn(30, 4), torch.arange(30) % 3, n) for start, n in ((nn.Linear(4, 3), 5), (deep, 8))
-    ]
-    expected = [_weights(my_steps_healed(*copied(case))) for case in cases]
-    for case, right in zip(cases, expected, strict=True):
-        _compare_weights(_weights(network(call(answer, *case))), _weights(case[0]), right, case[3])
-
-
-def _compare_weights(found: Values, before: Values, right: Values, steps: int) -> None:
-    if len(found) != len(right):
-        raise NotYet(f"expected the model that came in, of {len(right)} weights, got one of {len(found)}")
-    if np.array_equal(found, before):
-        raise NotYet(f"after {steps} steps no weight has moved: who takes the step?")
-    worst = float(np.abs(found - right).max())
-    if not worst <= 1e-5:  # NaN is wrong too
-        raise NotYet(
-            f"after {steps} steps of plain SGD a weight is {worst:.3g} away from where it should be, expected 0: "
-            "do the gradients of the steps before still count?"
-        )
-
-
-def _weights(model: nn.Module) -> Values:
-    """Return all weights of a model in one row."""
-    return np.concatenate([np.empty(0), *(numbers(weight).ravel() for weight in model.parameters())])
-
-
-def sick_steps(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, steps: int) -> nn.Module:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(steps):
-        loss = nn.functional.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-    return model
-
-
-def steps_without_gradient(
-    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, steps: int
-) -> nn.Module:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(steps):
-        loss = nn.functional.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.zero_grad()
-        optimizer.step()
-    return model
-
-
 TEXTS = texts(__file__)
 EXERCISES = {
     "1.0": Exercise(
         name="quiz",
-        examine=examine_quiz,
+        examine=partial(examine_letters, right=QUIZ, options="abc", words="read in the primer about "),
         answer={name: letter for name, (letter, _) in QUIZ.items()},
         mistakes=(
             (
@@ -245,20 +186,21 @@ EXERCISES = {
         **TEXTS["1.1"],
     ),
     "1.2": Exercise(
-        examine=examine_slope,
-        answer=my_sigmoid_slope,
+        examine=examine_gradients,
+        answer=my_gradients,
         mistakes=(
-            (sigmoid_itself, "returns the function, not its slope"),
-            (tanh_slope, "takes the derivative of tanh"),
+            (slope_of_tanh, "takes the slope of tanh, as in the lesson's chain"),
+            (forgot_the_slope, "walks past the bend: the slope of the sigmoid is left out"),
         ),
         **TEXTS["1.2"],
     ),
     "1.3": Exercise(
-        examine=partial(agree, reference=my_count, cases=[(sizes,) for sizes in SIZES], compare=whole),
-        answer=my_count,
+        examine=loops.examine_batches,
+        answer=loops.my_batches,
         mistakes=(
-            (weights_only, "leaves out the biases"),
-            (input_biases, "gives the input layer biases too, but it computes nothing"),
+            (loops.in_the_old_order, "does not shuffle: in a sorted file a batch then holds one class"),
+            (loops.drops_the_rest, "drops the ragged last batch, as DataLoader(drop_last=True) would"),
+            (loops.draws_with_replacement, "draws with replacement: some examples come twice, others never"),
         ),
         **TEXTS["1.3"],
     ),
@@ -273,24 +215,73 @@ EXERCISES = {
         **TEXTS["1.4"],
     ),
     "1.5": Exercise(
-        examine=partial(agree, reference=my_steps, cases=STEPS, compare=whole),
-        answer=my_steps,
+        examine=loops.examine_train,
+        answer=loops.my_train,
         mistakes=(
-            (drops_the_last_batch, "drops the ragged last batch, as DataLoader(drop_last=True) would"),
-            (rounds_at_the_end, "lets batches run across the border between two epochs"),
+            (loops.mean_of_batch_means, "the mean of the batches' means: a small last batch counts too much"),
+            (loops.train_without_train, "never calls model.train(): a model in evaluation mode stays there"),
         ),
         **TEXTS["1.5"],
     ),
     "1.6": Exercise(
-        examine=examine_healed,
-        answer=my_steps_healed,
+        name="curves",
+        examine=partial(examine_letters, right=DIAGNOSES, options="abcd", words="look again at "),
+        answer={name: letter for name, (letter, _) in DIAGNOSES.items()},
         mistakes=(
-            (sick_steps, "the patient as it was"),
             (
-                steps_without_gradient,
+                {"A": "c", "B": "a", "C": "d", "D": "b", "E": "c"},
+                "takes any gap between the curves for overfitting",
+            ),
+            ({"A": "d", "B": "a", "C": "d", "D": "b", "E": "d"}, "looks at the training loss alone"),
+        ),
+        **TEXTS["1.6"],
+    ),
+    "1.7": Exercise(
+        examine=judging.examine_verdict,
+        answer=judging.my_verdict,
+        mistakes=(
+            (judging.by_the_means, "names a winner whenever two means differ"),
+            (judging.by_two_intervals, "compares two intervals and throws the pairing away"),
+        ),
+        **TEXTS["1.7"],
+    ),
+    "1.8": Exercise(
+        examine=partial(agree, reference=judging.my_calibration_error, cases=judging.calibration_cases()),
+        answer=judging.my_calibration_error,
+        mistakes=(
+            (judging.one_bin_for_all, "one bin for all: too sure here and too modest there cancel"),
+            (judging.bins_of_equal_weight, "gives a bin with two digits the weight of one with hundreds"),
+        ),
+        **TEXTS["1.8"],
+    ),
+    "1.9": Exercise(
+        examine=partial(agree, reference=my_count, cases=[(sizes,) for sizes in SIZES], compare=whole),
+        answer=my_count,
+        mistakes=(
+            (weights_only, "leaves out the biases"),
+            (input_biases, "gives the input layer biases too, but it computes nothing"),
+        ),
+        **TEXTS["1.9"],
+    ),
+    "1.10": Exercise(
+        examine=partial(agree, reference=loops.my_steps, cases=loops.STEPS, compare=whole),
+        answer=loops.my_steps,
+        mistakes=(
+            (loops.drops_the_last_batch, "drops the ragged last batch, as DataLoader(drop_last=True) would"),
+            (loops.rounds_at_the_end, "lets batches run across the border between two epochs"),
+        ),
+        **TEXTS["1.10"],
+    ),
+    "1.11": Exercise(
+        examine=loops.examine_healed,
+        answer=loops.my_steps_healed,
+        mistakes=(
+            (loops.sick_steps, "the patient as it was"),
+            (
+                loops.steps_without_gradient,
                 "clears the gradients between backward() and step(): nothing is left to step on",
             ),
         ),
-        **TEXTS["1.6"],
+        **TEXTS["1.11"],
     ),
 }

@@ -22,15 +22,157 @@ def neuron_in_place(inputs, weights, bias):
     return torch.clamp(inputs.sum() + bias, min=0)
 
 
-def slope_in_place(z):
-    z.neg_().exp_()
-    return z / (1 + z) ** 2
+def gradients_of_tensors(x, t, w1, b1, w2):
+    h = torch.sigmoid(w1 * x + b1)
+    error = 2 * (w2 * h - t)
+    return torch.stack([error * w2 * h * (1 - h) * x, error * w2 * h * (1 - h), error * h])
 
 
-def slope_by_autograd(z):
-    z = z.clone().requires_grad_()
-    torch.sigmoid(z).sum().backward()
-    return z.grad
+def gradients_by_numpy(x, t, w1, b1, w2):
+    h = 1 / (1 + np.exp(-(w1 * x + b1)))
+    back = 2 * (w2 * h - t) * np.array([w2 * h * (1 - h), h])
+    return [back[0] * x, back[0], back[1]]
+
+
+def gradients_by_differences(x, t, w1, b1, w2):
+    def loss(a, b, c):
+        return (c / (1 + math.exp(-(a * x + b))) - t) ** 2
+
+    e = 1e-5
+    return (
+        (loss(w1 + e, b1, w2) - loss(w1 - e, b1, w2)) / (2 * e),
+        (loss(w1, b1 + e, w2) - loss(w1, b1 - e, w2)) / (2 * e),
+        (loss(w1, b1, w2 + e) - loss(w1, b1, w2 - e)) / (2 * e),
+    )
+
+
+def gradients_by_autograd(x, t, w1, b1, w2):
+    leaves = [torch.tensor(float(value), requires_grad=True) for value in (w1, b1, w2)]
+    loss = (leaves[2] * torch.sigmoid(leaves[0] * x + leaves[1]) - t) ** 2
+    loss.backward()
+    return [leaf.grad for leaf in leaves]
+
+
+def gradients(change):
+    """Return the right answer with one thing changed."""
+
+    def answer(x, t, w1, b1, w2):
+        h = 1 / (1 + math.exp(-(w1 * x + b1)))
+        dy = 2 * (w2 * h - t)
+        dz = dy * w2 * h * (1 - h)
+        return change(x, h, dy, dz)
+
+    return answer
+
+
+def batches_by_list(count, batch_size):
+    order = torch.randperm(count).tolist()
+    found = []
+    while order:
+        found.append(order[:batch_size])
+        order = order[batch_size:]
+    return found
+
+
+def batches_by_numpy(count, batch_size):
+    order = np.random.permutation(count)
+    return np.split(order, range(batch_size, count, batch_size))
+
+
+def batches_shuffled_as_batches(count, batch_size):
+    parts = torch.arange(count).split(batch_size)
+    full = [parts[i] for i in torch.randperm(len(parts) - 1)]
+    return [*full, parts[-1]]
+
+
+def one_pass(
+    before="model.train()", inside="optimizer.zero_grad()", add="loss.item() * len(targets)", returned=""
+):
+    """Return a pass of training with these lines in it."""
+    source = f"""
+def one_pass(model, batches, rate):
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    {before}
+    total, count = 0.0, 0
+    for inputs, targets in batches:
+        loss = nn.functional.cross_entropy(model(inputs), targets)
+        {inside}
+        loss.backward()
+        optimizer.step()
+        total += {add}
+        count += len(targets)
+    return {returned or "model, total / count"}
+"""
+    names = {"torch": torch, "nn": nn}
+    exec(source, names)
+    return names["one_pass"]
+
+
+def train_by_hand(model, batches, rate):
+    model.train()
+    losses = []
+    for inputs, targets in batches:
+        model.zero_grad()
+        loss = nn.CrossEntropyLoss(reduction="none")(model(inputs), targets)
+        loss.mean().backward()
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight -= rate * weight.grad
+        losses.extend(loss.tolist())
+    return model, np.mean(losses)
+
+
+CURVES = {"A": "c", "B": "a", "C": "d", "D": "b", "E": "d"}
+
+
+def half_width(first, second, factor):
+    difference = np.asarray(first) - np.asarray(second)
+    return difference.mean(), factor * difference.std() / math.sqrt(len(difference))
+
+
+def verdict_with(factor):
+    """Return a verdict by an interval of so many standard errors."""
+
+    def verdict(first, second):
+        middle, half = half_width(first, second, factor)
+        return "cannot tell" if abs(middle) <= half else "first" if middle > 0 else "second"
+
+    return verdict
+
+
+def verdict_of_tensors(first, second):
+    difference = torch.as_tensor(first) - torch.as_tensor(second)
+    half = 1.96 * difference.std() / len(difference) ** 0.5
+    if difference.mean() - half > 0:
+        return "First"
+    return "second" if difference.mean() + half < 0 else "cannot tell"
+
+
+def verdict_without_a_root(first, second):
+    difference = first - second
+    low, high = difference.mean() - 1.96 * difference.std(), difference.mean() + 1.96 * difference.std()
+    return "first" if low > 0 else "second" if high < 0 else "cannot tell"
+
+
+def calibration_by_loop(certainty, right, bins):
+    error = 0
+    for number in range(bins):
+        inside = [i for i, p in enumerate(certainty) if min(int(p * bins), bins - 1) == number]
+        if inside:
+            gap = sum(float(certainty[i]) - float(right[i]) for i in inside)
+            error += abs(gap) / len(certainty)
+    return error
+
+
+def calibration_by_digitize(certainty, right, bins):
+    which = np.digitize(certainty, np.linspace(0, 1, bins + 1)[1:-1])
+    sums = np.bincount(which, certainty - right, minlength=bins)
+    return np.abs(sums).sum() / len(certainty)
+
+
+def calibration_that_forgets_one(certainty, right, bins):
+    which = (certainty * bins).astype(int)
+    return sum(abs((certainty - right)[which == n].sum()) for n in range(bins)) / len(certainty)
 
 
 def count_with_torch(sizes):
@@ -136,22 +278,18 @@ RIGHT = {
         ),
     ],
     "1.2": [
-        slope_in_place,
-        lambda z: torch.sigmoid(z) * (1 - torch.sigmoid(z)),
-        lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2,
-        lambda z: (1 / (1 + np.exp(-z.numpy())) * (1 - 1 / (1 + np.exp(-z.numpy())))).astype(np.float32),
-        lambda z: math.exp(-z) / (1 + math.exp(-z)) ** 2,
-        lambda z: [torch.sigmoid(one) * torch.sigmoid(-one) for one in z],
-        lambda z: 0.25 * (1 - torch.tanh(z / 2) ** 2),
+        gradients_of_tensors,
+        gradients_by_numpy,
+        gradients_by_differences,
+        gradients(lambda x, h, dy, dz: (dz * x, dz, dy * h)),
+        gradients(lambda x, h, dy, dz: np.array([dz * x, dz, dy * h], dtype=np.float32)),
     ],
     "1.3": [
-        count_with_torch,
-        count_eating_the_list,
-        lambda sizes: sum(a * b + b for a, b in pairwise(sizes)),
-        lambda sizes: np.dot(sizes[:-1], sizes[1:]) + np.sum(sizes[1:]),
-        lambda sizes: torch.tensor(sizes[:-1]) @ torch.tensor(sizes[1:]) + sum(sizes[1:]),
-        lambda sizes: float(sum((sizes[i] + 1) * sizes[i + 1] for i in range(len(sizes) - 1))),
-        lambda sizes: np.float32(sum((sizes[i] + 1) * sizes[i + 1] for i in range(len(sizes) - 1))),
+        batches_by_list,
+        batches_by_numpy,
+        lambda count, batch_size: torch.randperm(count).split(batch_size),
+        lambda count, batch_size: list(torch.chunk(torch.randperm(count), 1)[0].split(batch_size)),
+        lambda count, batch_size: [part.tolist() for part in torch.randperm(count).split(batch_size)],
     ],
     "1.4": [
         softmax_numpy,
@@ -163,6 +301,38 @@ RIGHT = {
         lambda logits: nn.Softmax(dim=-1)(logits.requires_grad_()),
     ],
     "1.5": [
+        train_by_hand,
+        one_pass(),
+        one_pass(inside="model.zero_grad()"),
+        one_pass(add="loss.detach() * inputs.shape[0]"),
+        one_pass(returned="[model, total / sum(len(t) for _, t in batches)]"),
+        one_pass(before="model.train(True)", inside="for p in model.parameters(): p.grad = None"),
+    ],
+    "1.6": [
+        CURVES,
+        {name: letter.upper() for name, letter in CURVES.items()},
+        {name: f"{letter})" for name, letter in CURVES.items()},
+    ],
+    "1.7": [
+        verdict_with(1.96),
+        verdict_with(2),
+        verdict_of_tensors,
+    ],
+    "1.8": [
+        calibration_by_loop,
+        calibration_by_digitize,
+        lambda certainty, right, bins: [calibration_by_loop(certainty, right, bins)],
+    ],
+    "1.9": [
+        count_with_torch,
+        count_eating_the_list,
+        lambda sizes: sum(a * b + b for a, b in pairwise(sizes)),
+        lambda sizes: np.dot(sizes[:-1], sizes[1:]) + np.sum(sizes[1:]),
+        lambda sizes: torch.tensor(sizes[:-1]) @ torch.tensor(sizes[1:]) + sum(sizes[1:]),
+        lambda sizes: float(sum((sizes[i] + 1) * sizes[i + 1] for i in range(len(sizes) - 1))),
+        lambda sizes: np.float32(sum((sizes[i] + 1) * sizes[i + 1] for i in range(len(sizes) - 1))),
+    ],
+    "1.10": [
         lambda n, b, e: e * math.ceil(n / b),
         lambda n, b, e: e * ((n + b - 1) // b),
         lambda n, b, e: np.ceil(n / b) * e,
@@ -170,7 +340,7 @@ RIGHT = {
         lambda n, b, e: e * (n // b + (n % b > 0)),
         lambda n, b, e: np.float32(e * math.ceil(n / b)),
     ],
-    "1.6": [
+    "1.11": [
         sgd_by_hand,
         training(inside="optimizer.zero_grad()"),
         training(inside="model.zero_grad()"),
@@ -202,25 +372,26 @@ WRONG = {
         lambda x, w, b: x @ w + b > 0,
     ],
     "1.2": [
-        slope_by_autograd,
-        lambda z: torch.sigmoid(z) * (1 + torch.sigmoid(z)),
-        lambda z: z * (1 - z),
-        lambda z: -torch.sigmoid(z) * (1 - torch.sigmoid(z)),
-        lambda z: torch.exp(-z) / (1 + torch.exp(-z)),
-        lambda z: torch.exp(z) / (1 + torch.exp(-z)) ** 2,
-        lambda z: 1 / (1 + torch.exp(-z)) ** 2,
-        lambda z: (torch.sigmoid(z) * (1 - torch.sigmoid(z))).round(decimals=2),
-        lambda z: 0.25,
+        gradients_by_autograd,
+        gradients(lambda x, h, dy, dz: (dz, dz * x, dy * h)),
+        gradients(lambda x, h, dy, dz: (dz * x, dz * x, dy * h)),
+        gradients(lambda x, h, dy, dz: (dz * x, dz, dy)),
+        gradients(lambda x, h, dy, dz: (-dz * x, -dz, -dy * h)),
+        gradients(lambda x, h, dy, dz: (dz * x / 2, dz / 2, dy * h / 2)),
+        gradients(lambda x, h, dy, dz: (dz * x, dz)),
+        gradients(lambda x, h, dy, dz: dz * x + dz + dy * h),
     ],
     "1.3": [
-        lambda sizes: sum(sizes),
-        lambda sizes: 109386,
-        lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes)),
-        lambda sizes: sum(a * b + a for a, b in pairwise(sizes)),
-        lambda sizes: sizes[0] * sizes[1] + sizes[1],
-        lambda sizes: math.prod(sizes) + sum(sizes[1:]),
-        lambda sizes: [a * b + b for a, b in pairwise(sizes)],
-        lambda sizes: str(sum(a * b + b for a, b in pairwise(sizes))),
+        batches_shuffled_as_batches,
+        lambda count, batch_size: [torch.randperm(batch_size) for _ in range(math.ceil(count / batch_size))],
+        lambda count, batch_size: torch.randperm(count),
+        lambda count, batch_size: [list(range(count))[n::batch_size] for n in range(batch_size)],
+        lambda count, batch_size: [range(n, min(n + batch_size, count)) for n in range(0, count, batch_size)],
+        lambda count, batch_size: [
+            range(n + 1, min(n + batch_size, count) + 1) for n in range(0, count, batch_size)
+        ],
+        lambda count, batch_size: (part for part in torch.randperm(count).split(batch_size)),
+        lambda count, batch_size: count // batch_size,
     ],
     "1.4": [
         softmax_clamped,
@@ -235,6 +406,54 @@ WRONG = {
         lambda logits: torch.sigmoid(logits),
     ],
     "1.5": [
+        one_pass(inside="pass"),
+        one_pass(before="pass"),
+        one_pass(before="model.eval()"),
+        one_pass(add="loss.item()"),
+        one_pass(add="loss.item()", returned="model, total / len(batches)"),
+        one_pass(returned="model, total"),
+        one_pass(returned="model, loss.item()"),
+        one_pass(returned="total / count"),
+        one_pass(returned="model"),
+        one_pass(inside="optimizer.zero_grad(); loss = loss * len(targets)"),
+    ],
+    "1.6": [
+        {**CURVES, "A": "d"},
+        {**CURVES, "B": "b"},
+        {**CURVES, "E": "c"},
+        {**CURVES, "D": "e"},
+        {**CURVES, "C": ...},
+        "cadbd",
+    ],
+    "1.7": [
+        verdict_with(1),
+        verdict_with(0),
+        verdict_with(3.5),
+        verdict_without_a_root,
+        lambda first, second: "cannot tell",
+        lambda first, second: verdict_with(1.96)(second, first),
+        lambda first, second: verdict_with(1.96)(first, second) == "first",
+        lambda first, second: half_width(first, second, 1.96),
+    ],
+    "1.8": [
+        calibration_that_forgets_one,
+        lambda certainty, right, bins: abs(certainty - right).mean(),
+        lambda certainty, right, bins: ((certainty - right) ** 2).mean(),
+        lambda certainty, right, bins: calibration_by_loop(certainty, right, 10),
+        lambda certainty, right, bins: 100 * calibration_by_loop(certainty, right, bins),
+        lambda certainty, right, bins: calibration_by_loop(certainty, right, bins) / bins,
+    ],
+    "1.9": [
+        lambda sizes: sum(sizes),
+        lambda sizes: 109386,
+        lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes)),
+        lambda sizes: sum(a * b + a for a, b in pairwise(sizes)),
+        lambda sizes: sizes[0] * sizes[1] + sizes[1],
+        lambda sizes: math.prod(sizes) + sum(sizes[1:]),
+        lambda sizes: [a * b + b for a, b in pairwise(sizes)],
+        lambda sizes: str(sum(a * b + b for a, b in pairwise(sizes))),
+    ],
+    "1.10": [
         lambda n, b, e: n / b * e,
         lambda n, b, e: math.ceil(n / b),
         lambda n, b, e: e * (n // b + 1),
@@ -243,7 +462,7 @@ WRONG = {
         lambda n, b, e: e * max(1, n // b),
         lambda n, b, e: e + math.ceil(n / b),
     ],
-    "1.6": [
+    "1.11": [
         five_steps,
         fresh_model,
         spoiled,
