@@ -9,13 +9,13 @@ from torch import nn
 from course_utils import checkpoints
 from course_utils.data import assets
 from course_utils.data.text import load_reviews
-from course_utils.models.recurrent import CharLSTM, SeriesLSTM, TextLSTM
+from course_utils.models.recurrent import CharLSTM, PooledTextLSTM, SeriesLSTM
 from course_utils.recipes import chapter_03 as recipes
 
 
-def text_model(**changes: int) -> TextLSTM:
+def text_model(**changes: int) -> PooledTextLSTM:
     torch.manual_seed(0)
-    return TextLSTM(20, 8, 6, **changes)
+    return PooledTextLSTM(20, 8, 6, **changes)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
