@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch import nn
 from course_utils import checkpoints
 from course_utils.data import assets
 from course_utils.data.text import load_reviews
-from course_utils.models.recurrent import CharLSTM, PooledTextLSTM, SeriesLSTM
+from course_utils.models.recurrent import CharLSTM, PooledTextLSTM, SeriesLSTM, TimeSeriesLSTM
 from course_utils.recipes import chapter_03 as recipes
 
 
@@ -104,3 +105,28 @@ def test_the_shipped_model_reaches_its_recorded_metric():
     assert "".join(characters) == story["characters"]
     bits = recipes.bits_per_character(model, test[:64_000])
     assert bits == pytest.approx(story["metrics"]["test_bits_per_character"], abs=0.01)
+
+
+def test_the_guides_forecaster_takes_its_arguments_and_its_windows():
+    X, y = recipes.create_sequences(recipes.create_time_series(60))
+    assert X.shape == (10, 50)
+    assert (X[1:, -1] == y[:-1]).all()
+    assert len(recipes.create_time_series()) == 1000
+    model = TimeSeriesLSTM(input_size=1, hidden_size=4, num_layers=2)
+    inputs, targets = (torch.FloatTensor(part).unsqueeze(-1) for part in (X, y))
+    losses = recipes.train_full_batch(model, inputs, targets, epochs=5)
+    assert losses[-1] < losses[0]
+    assert model(inputs).shape == (10, 1)
+
+
+def test_the_guides_shipped_forecaster_reaches_its_recorded_metric():
+    model = TimeSeriesLSTM()
+    story = checkpoints.load(model, "03_guide_series")
+    np.random.seed(story["seed"])
+    X, y = (
+        torch.FloatTensor(p).unsqueeze(-1) for p in recipes.create_sequences(recipes.create_time_series())
+    )
+    with torch.inference_mode():
+        error = (model(X[760:]) - y[760:]).pow(2).mean().sqrt().item()
+    assert error == pytest.approx(story["metrics"]["test_rmse"], abs=1e-4)
+    assert len(story["losses"]) == 100

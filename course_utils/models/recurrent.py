@@ -113,3 +113,26 @@ class SeriesLSTM(nn.Module):
         outputs, _ = self.lstm(inputs)  # (N, T, hidden_size)
         forecast = self.output(outputs[:, -1])  # (N, horizon)
         return forecast + inputs[:, -1, :1] if self.change else forecast  # type: ignore[no-any-return]
+
+
+class TimeSeriesLSTM(nn.Module):
+    """The guide's forecaster: two LSTM layers, and a linear layer on the last state.
+
+    Args:
+        input_size: Values at each step.
+        hidden_size: Numbers in the state of each layer.
+        num_layers: LSTM layers.
+
+    See: chapter 03, "The guide's forecast".
+    """
+
+    def __init__(self, input_size: int = 1, hidden_size: int = 50, num_layers: int = 2) -> None:
+        """Make the layers with PyTorch's default initialisation."""
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size, num_layers, batch_first=True)
+        self.fc = nn.Linear(hidden_size, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map windows, shape (N, T, input_size), to the next value, shape (N, 1)."""
+        lstm_out, _ = self.lstm(x)
+        return self.fc(lstm_out[:, -1, :])  # type: ignore[no-any-return]
