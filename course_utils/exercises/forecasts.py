@@ -172,7 +172,7 @@ def one_share_for_all(errors: Values, widths: Values, months: list[int]) -> dict
     return {month: float((np.abs(errors) <= widths).mean()) for month in sorted(set(months))}
 
 
-Folds = tuple[tuple[Values, Values], ...]
+Folds = tuple[tuple[Any, Any], ...]
 
 
 def my_rolling_split(steps: int, folds: int, horizon: int) -> Folds:

@@ -1,6 +1,6 @@
 """Exercises on networks that read in order: one step, one gradient, words, padding, one pass of training."""
 
-# ruff: noqa: D103 - worked answers and common mistakes are shown to learners as they would write them
+# ruff: noqa: D103, ANN401 - worked answers and common mistakes are shown to learners as they would write them
 import math
 from collections import Counter
 from typing import Any
@@ -24,7 +24,7 @@ def my_lstm_step(weights: Weights, x: torch.Tensor, h: torch.Tensor, c: torch.Te
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-def examine_lstm_step(answer: Any) -> None:  # noqa: ANN401
+def examine_lstm_step(answer: Any) -> None:
     cases = []
     for count, features, hidden in ((2, 3, 2), (1, 1, 3)):
         cell = nn.LSTMCell(features, hidden)
@@ -53,14 +53,14 @@ def shows_the_cell_state(weights: Weights, x: torch.Tensor, h: torch.Tensor, c: 
     return torch.sigmoid(o) * c, c
 
 
-def my_gradient_norms(network: nn.Module, inputs: torch.Tensor, step: int) -> torch.Tensor:
+def my_gradient_norms(network: nn.Module, inputs: Any, step: int) -> Any:
     inputs = inputs.clone().requires_grad_()
     outputs, _ = network(inputs)
     outputs[0, step].sum().backward()
     return inputs.grad[0, : step + 1].norm(dim=1).flip(0)
 
 
-def examine_gradient_norms(answer: Any) -> None:  # noqa: ANN401
+def examine_gradient_norms(answer: Any) -> None:
     kinds = (nn.RNN(2, 3, batch_first=True), nn.LSTM(1, 4, batch_first=True))
     cases = [
         (kind, torch.randn(1, 6, kind.input_size), step) for kind, step in zip(kinds, (5, 2), strict=True)
@@ -71,13 +71,13 @@ def examine_gradient_norms(answer: Any) -> None:  # noqa: ANN401
         same(call(answer, *case), right.detach(), f"{words}from 0 to {case[2]} steps back: ")
 
 
-def first_input_first(network: nn.Module, inputs: torch.Tensor, step: int) -> torch.Tensor:
+def first_input_first(network: nn.Module, inputs: Any, step: int) -> Any:
     inputs = inputs.clone().requires_grad_()
     network(inputs)[0][0, step].sum().backward()
     return inputs.grad[0, : step + 1].norm(dim=1)
 
 
-def of_all_outputs(network: nn.Module, inputs: torch.Tensor, step: int) -> torch.Tensor:
+def of_all_outputs(network: nn.Module, inputs: Any, step: int) -> Any:
     inputs = inputs.clone().requires_grad_()
     network(inputs)[0].sum().backward()
     return inputs.grad[0, : step + 1].norm(dim=1).flip(0)
@@ -94,7 +94,7 @@ def my_pad(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 BATCHES = ([[5, 6, 7], [8]], [[2], [3, 4], [5, 6, 7, 8]], [[9, 9]], [[3, 0], [4, 1, 0], [1, 2]])
 
 
-def same_padding(found: Any, expected: tuple[torch.Tensor, torch.Tensor], case: str) -> None:  # noqa: ANN401
+def same_padding(found: Any, expected: tuple[torch.Tensor, torch.Tensor], case: str) -> None:
     padded, lengths = pair(found, "the padded table", "the lengths")
     same(padded, expected[0], f"{case}as the table ")
     if str(getattr(padded, "dtype", "int64")).removeprefix("torch.") not in ("int64", "int32", "object"):
@@ -135,7 +135,7 @@ REVIEWS = [
 CAPS = [(REVIEWS, max_size) for max_size in (4, 5, 2, 100)]
 
 
-def same_vocabulary(found: Any, expected: dict[str, int], case: str) -> None:  # noqa: ANN401
+def same_vocabulary(found: Any, expected: dict[str, int], case: str) -> None:
     if not isinstance(found, dict):
         raise NotYet(f"{case}expected a dict from word to index, got {shown(found)}")
     if len(found) > len(expected):
@@ -161,7 +161,7 @@ def my_perplexity(loss_nats: float) -> float:
     return math.exp(loss_nats)
 
 
-def examine_perplexity(answer: Any) -> None:  # noqa: ANN401
+def examine_perplexity(answer: Any) -> None:
     for choices in (2, 64, 3.725, 1, 1500):
         loss = math.log(choices)
         found = call_any(answer, (torch.tensor(loss),), (loss,))
@@ -213,7 +213,7 @@ def my_clipped_pass(
     return model
 
 
-def examine_clipped_pass(answer: Any) -> None:  # noqa: ANN401
+def examine_clipped_pass(answer: Any) -> None:
     model = nn.Linear(3, 4)
     batches = [(size * torch.randn(5, 3), torch.arange(5) % 4) for size in (4.0, 0.5, 6.0)]
     for count, max_norm in ((1, 0.5), (3, 0.5), (3, 100.0)):

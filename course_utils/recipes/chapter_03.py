@@ -114,7 +114,7 @@ def create_time_series(n_samples: int = 1000) -> Values:
     See: chapter 03, "The guide's forecast".
     """
     t = np.linspace(0, 100, n_samples)
-    return np.sin(0.1 * t) + 0.5 * np.sin(0.3 * t) + 0.1 * np.random.randn(n_samples)  # type: ignore[no-any-return]
+    return np.sin(0.1 * t) + 0.5 * np.sin(0.3 * t) + 0.1 * np.random.randn(n_samples)
 
 
 def create_sequences(data: Values, seq_length: int = 50) -> tuple[Values, Values]:
