@@ -191,3 +191,8 @@ def test_the_guides_own_calls_go_on_running():
     assert sequences.shape == (2, 50)
     assert sequences.dtype == labels.dtype == torch.int64
     assert len(text_to_sequence("a", vocab)) == 100
+
+
+def test_opposite_sentences_of_unknown_words_are_one_sequence():
+    vocab = build_vocab(SAMPLE_TEXTS)
+    assert text_to_sequence("Wonderful acting", vocab) == text_to_sequence("Dreadful acting", vocab)
