@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,7 +18,7 @@ from course_utils.data.pictures import load_images
 from course_utils.data.text import load_reviews
 from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.models.mlp import SimpleNN
-from course_utils.models.recurrent import CharLSTM
+from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
 from course_utils.recipes import __main__ as recipes
 from course_utils.recipes import chapter_01, chapter_03
 from course_utils.training import evaluate
@@ -47,6 +48,16 @@ def measure_characters(name):
     return story, {"test_bits_per_character": chapter_03.bits_per_character(model.eval(), test[:64_000])}
 
 
+@torch.inference_mode()
+def measure_guide_series(name):
+    model = TimeSeriesLSTM()
+    story = checkpoints.load(model, name)
+    np.random.seed(story["seed"])
+    pairs = chapter_03.create_sequences(chapter_03.create_time_series())
+    X, y = (torch.FloatTensor(part[760:]).unsqueeze(-1) for part in pairs)
+    return story, {"test_rmse": (model.eval()(X) - y).pow(2).mean().sqrt().item()}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
@@ -54,6 +65,7 @@ MEASURES = {
     "02_emoji": measure_emoji,
     "02_guide": measure_drawn_digit,
     "03_characters": measure_characters,
+    "03_guide_series": measure_guide_series,
 }
 
 

@@ -9,13 +9,14 @@ from torch import nn
 from course_utils import checkpoints
 from course_utils.data import assets
 from course_utils.data.text import load_reviews
-from course_utils.models.recurrent import CharLSTM, SeriesLSTM, TextLSTM
+from course_utils.exercises.sequences import my_lstm_step
+from course_utils.models.recurrent import CharLSTM, PooledTextLSTM, SeriesLSTM, TimeSeriesLSTM
 from course_utils.recipes import chapter_03 as recipes
 
 
-def text_model(**changes: int) -> TextLSTM:
+def text_model(**changes: int) -> PooledTextLSTM:
     torch.manual_seed(0)
-    return TextLSTM(20, 8, 6, **changes)
+    return PooledTextLSTM(20, 8, 6, **changes)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -104,3 +105,23 @@ def test_the_shipped_model_reaches_its_recorded_metric():
     assert "".join(characters) == story["characters"]
     bits = recipes.bits_per_character(model, test[:64_000])
     assert bits == pytest.approx(story["metrics"]["test_bits_per_character"], abs=0.01)
+
+
+def test_the_guides_forecaster_takes_its_arguments_and_its_windows():
+    X, y = recipes.create_sequences(recipes.create_time_series(60))
+    assert X.shape == (10, 50)
+    assert (X[1:, -1] == y[:-1]).all()
+    assert len(recipes.create_time_series()) == 1000
+    model = TimeSeriesLSTM(input_size=1, hidden_size=4, num_layers=2)
+    inputs, targets = (torch.FloatTensor(part).unsqueeze(-1) for part in (X, y))
+    losses = recipes.train_full_batch(model, inputs, targets, epochs=5)
+    assert losses[-1] < losses[0]
+    assert model(inputs).shape == (10, 1)
+
+
+def test_the_worked_lstm_step_is_the_one_of_pytorch():
+    torch.manual_seed(0)
+    cell, x, h, c = nn.LSTMCell(3, 4), torch.randn(5, 3), torch.randn(5, 4), torch.randn(5, 4)
+    weights = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+    for found, expected in zip(my_lstm_step(weights, x, h, c), cell(x, (h, c)), strict=True):
+        assert torch.allclose(found, expected, atol=1e-6)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from course_utils.data import assets
 from course_utils.data.text import (
@@ -29,7 +30,7 @@ from course_utils.data.text import (
     text_to_sequence,
 )
 
-VOCAB = build_vocab(["a good film", "a bad film", "a film"])
+VOCAB = build_vocab(["a good film", "a bad film", "a film"], 1)
 
 
 def test_words_markup_apostrophes_and_emoji():
@@ -41,14 +42,15 @@ def test_words_markup_apostrophes_and_emoji():
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_one_to_max_length_known_indices(words: str):
-    sequence = text_to_sequence(words, VOCAB, max_length=20)
+    sequence = text_to_sequence(words, VOCAB, max_length=20, pad=False)
     assert 1 <= len(sequence) <= 20
     assert all(1 <= index < len(VOCAB) for index in sequence)
+    assert text_to_sequence(words, VOCAB, 20) == sequence + [PAD] * (20 - len(sequence))
 
 
 def test_empty_texts_unknown_words_and_emoji_become_unknown():
-    assert text_to_sequence("", VOCAB) == [UNKNOWN]
-    assert text_to_sequence("xyzzy plugh 😀", VOCAB) == [UNKNOWN] * 3
+    assert text_to_sequence("", VOCAB, pad=False) == [UNKNOWN]
+    assert text_to_sequence("xyzzy plugh 😀", VOCAB, pad=False) == [UNKNOWN] * 3
 
 
 def test_a_review_of_10_000_words_is_cut():
@@ -57,15 +59,15 @@ def test_a_review_of_10_000_words_is_cut():
 
 
 def test_the_vocabulary_is_ordered_capped_and_repeatable():
-    assert list(VOCAB) == ["<pad>", "<unk>", "a", "film", "bad", "good"]
+    assert list(VOCAB) == ["<PAD>", "<UNK>", "a", "film", "bad", "good"]
     assert list(VOCAB.values()) == list(range(6))
-    assert list(build_vocab(["a b b"], max_size=3)) == ["<pad>", "<unk>", "b"]
-    assert list(build_vocab(["a b b"], min_count=2)) == ["<pad>", "<unk>", "b"]
+    assert list(build_vocab(["a b b"], 1, max_size=3)) == ["<PAD>", "<UNK>", "b"]
+    assert list(build_vocab(["a b b"])) == ["<PAD>", "<UNK>", "b"]
     assert len(build_vocab([])) == len(build_vocab(["a"], max_size=0)) == 2
 
 
 def test_a_batch_is_padded_at_the_end():
-    dataset = TextDataset(["a film", "", "a good film"], [1, 0, 1], VOCAB)
+    dataset = TextDataset(["a film", "", "a good film"], [1, 0, 1], VOCAB, pad=False)
     inputs, labels = pad_batch([dataset[row] for row in range(3)])
     assert inputs.tolist() == [[2, 3, PAD], [UNKNOWN, PAD, PAD], [2, 5, 3]]
     assert labels.tolist() == [1, 0, 1]
@@ -162,5 +164,35 @@ def test_imdb_from_csv_and_a_table_with_other_columns(tmp_path: Path):
 
 
 def test_long_reviews_of_imdb_fit_the_dataset():
-    dataset = TextDataset(["word " * 10_000, ""], [1, 0], VOCAB, 400)
+    dataset = TextDataset(["word " * 10_000, ""], [1, 0], VOCAB, 400, pad=False)
     assert [len(dataset[row][0]) for row in range(2)] == [400, 1]
+
+
+SAMPLE_TEXTS = [
+    "This movie was absolutely fantastic! Great acting and plot.",
+    "Terrible movie, waste of time. Poor acting and boring story.",
+    "Amazing cinematography and excellent performances by all actors.",
+    "Not worth watching. Very disappointing and poorly made.",
+]
+
+
+def test_the_guides_four_sentences_leave_three_words():
+    vocab = build_vocab(SAMPLE_TEXTS)
+    assert vocab == {"<PAD>": 0, "<UNK>": 1, "and": 2, "acting": 3, "movie": 4}
+    rows = [text_to_sequence(words, vocab, max_length=9, pad=False) for words in SAMPLE_TEXTS]
+    assert rows[2] == [1, 1, 2, 1, 1, 1, 1, 1]
+    assert rows[3] == [1, 1, 1, 1, 1, 2, 1, 1]
+
+
+def test_the_guides_own_calls_go_on_running():
+    vocab = build_vocab(SAMPLE_TEXTS, min_freq=2)
+    dataset = TextDataset(SAMPLE_TEXTS, [1, 0, 1, 0], vocab, max_length=50)
+    sequences, labels = next(iter(DataLoader(dataset, batch_size=2)))
+    assert sequences.shape == (2, 50)
+    assert sequences.dtype == labels.dtype == torch.int64
+    assert len(text_to_sequence("a", vocab)) == 100
+
+
+def test_opposite_sentences_of_unknown_words_are_one_sequence():
+    vocab = build_vocab(SAMPLE_TEXTS)
+    assert text_to_sequence("Wonderful acting", vocab) == text_to_sequence("Dreadful acting", vocab)

@@ -39,79 +39,87 @@ def preprocess_text(text: str) -> list[str]:
     return TOKEN.findall(plain.lower().replace("’", "'"))
 
 
-def build_vocab(texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> dict[str, int]:
+def build_vocab(texts: Iterable[str], min_freq: int = 2, *, max_size: int | None = None) -> dict[str, int]:
     """Number the words of the training texts, the most frequent first.
 
     Args:
         texts: Of the training part only.
+        min_freq: How often a word must occur.
         max_size: Most entries, the two special ones included; None for no limit.
-        min_count: How often a word must occur.
 
     Returns:
-        Index by word; 0 is padding, 1 stands for every word that is not listed.
+        Index by word; `<PAD>`, 0, is padding, `<UNK>`, 1, stands for every word that is not listed.
 
     See: chapter 03, "From words to numbers".
     """
     counts = Counter(word for text in texts for word in preprocess_text(text))
-    frequent = [
-        word
-        for word, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        if count >= min_count
-    ]
+    frequent = [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if counts[word] >= min_freq]
     room = None if max_size is None else max(0, max_size - 2)
-    return {"<pad>": PAD, "<unk>": UNKNOWN} | {word: i for i, word in enumerate(frequent[:room], start=2)}
+    return {"<PAD>": PAD, "<UNK>": UNKNOWN} | {word: i for i, word in enumerate(frequent[:room], start=2)}
 
 
-def text_to_sequence(text: str, vocab: Mapping[str, int], *, max_length: int = 400) -> list[int]:
+def text_to_sequence(
+    text: str, vocab: Mapping[str, int], max_length: int = 100, *, pad: bool = True
+) -> list[int]:
     """Turn a text into word indices.
 
     Args:
         text: Any text.
         vocab: Index by word.
         max_length: Words beyond it are dropped, so that one long text does not stretch its whole batch.
+        pad: Whether to fill up to `max_length` with padding.
 
     Returns:
-        1 to `max_length` indices: a text without a word gives a single "unknown", so that no length is zero.
+        `max_length` indices, or with `pad=False` 1 to `max_length`: a text without a word gives a single "unknown",
+        so that no text has length zero.
 
     See: chapter 03, "From words to numbers".
     """
     words = preprocess_text(text)[:max_length]
-    return [vocab.get(word, UNKNOWN) for word in words] or [UNKNOWN]
+    sequence = [vocab.get(word, UNKNOWN) for word in words] or [UNKNOWN]
+    return sequence + [PAD] * (max_length - len(sequence)) if pad else sequence
 
 
-class TextDataset(Dataset[tuple[torch.Tensor, int]]):
-    """Texts as tensors of word indices, each of its own length.
+class TextDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Texts as tensors of word indices.
 
     Args:
         texts: One string an example.
         labels: One class an example.
         vocab: Index by word, from the training part.
         max_length: Most words of a text.
+        pad: Whether all are filled up to that length; if not, each keeps its own, and `pad_batch` makes batches.
 
     See: chapter 03, "From words to numbers".
     """
 
     def __init__(
-        self, texts: Sequence[str], labels: Sequence[int], vocab: Mapping[str, int], max_length: int = 400
+        self,
+        texts: Sequence[str],
+        labels: Sequence[int],
+        vocab: Mapping[str, int],
+        max_length: int = 100,
+        *,
+        pad: bool = True,
     ) -> None:
         """Convert all texts once; they are small."""
         if len(texts) != len(labels):
             raise ValueError(f"got {len(texts)} texts and {len(labels)} labels; expected as many")
-        sequences = [text_to_sequence(text, vocab, max_length=max_length) for text in texts]
+        sequences = [text_to_sequence(text, vocab, max_length, pad=pad) for text in texts]
         self.sequences = [torch.tensor(sequence) for sequence in sequences]
-        self.labels = [int(label) for label in labels]
+        self.labels = torch.tensor([int(label) for label in labels])
 
     def __len__(self) -> int:
         """Return the number of texts."""
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Return the word indices, int64, shape (length,), and the label of one text."""
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the word indices, int64, shape (length,), and the label, shape (), of one text."""
         return self.sequences[index], self.labels[index]
 
 
-def pad_batch(examples: Sequence[tuple[torch.Tensor, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack sequences of unequal length: pad each at its end to the longest of the batch.
+def pad_batch(examples: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack texts of unequal length: pad each at its end to the longest of the batch.
 
     Args:
         examples: Pairs (indices, label).
@@ -122,7 +130,7 @@ def pad_batch(examples: Sequence[tuple[torch.Tensor, int]]) -> tuple[torch.Tenso
     See: chapter 03, "From words to numbers".
     """
     sequences, labels = zip(*examples, strict=True)
-    return pad_sequence(list(sequences), batch_first=True, padding_value=PAD), torch.tensor(labels)
+    return pad_sequence(list(sequences), batch_first=True, padding_value=PAD), torch.stack(labels)
 
 
 class LengthSampler(Sampler[list[int]]):

@@ -10,13 +10,13 @@ PAD = 0
 State = tuple[torch.Tensor, torch.Tensor]
 
 
-class TextLSTM(nn.Module):
+class PooledTextLSTM(nn.Module):
     """Classifies texts: embedding, bidirectional LSTM, the largest value of each feature, a linear layer.
 
     Args:
         vocab_size: Entries of the vocabulary; index 0 is padding.
-        embedding_size: Numbers that stand for a word.
-        hidden_size: Numbers in the state of each direction.
+        embedding_dim: Numbers that stand for a word.
+        hidden_dim: Numbers in the state of each direction.
         num_layers: LSTM layers.
         num_classes: Classes, one logit each.
         dropout: Share of the features dropped in training.
@@ -27,26 +27,27 @@ class TextLSTM(nn.Module):
     def __init__(
         self,
         vocab_size: int,
-        embedding_size: int = 32,
-        hidden_size: int = 64,
+        embedding_dim: int = 32,
+        hidden_dim: int = 64,
         num_layers: int = 1,
         num_classes: int = 2,
+        *,
         dropout: float = 0.3,
     ) -> None:
         """Start with small embeddings, so that the task soon outweighs the random start."""
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD)
+        self.embedding = nn.Embedding(vocab_size, embedding_dim, padding_idx=PAD)
         self.embedding.weight.data.mul_(0.1)
-        self.lstm = nn.LSTM(embedding_size, hidden_size, num_layers, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(embedding_dim, hidden_dim, num_layers, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(2 * hidden_size, num_classes)
+        self.fc = nn.Linear(2 * hidden_dim, num_classes)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map word indices, shape (N, T), padded with 0 at the end, to logits, shape (N, num_classes)."""
-        packed = pack_words(self.dropout(self.embedding(inputs)), inputs)
-        outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=inputs.shape[1])
-        outputs = outputs.masked_fill((inputs == PAD).unsqueeze(2), -1)  # (N, T, 2 * hidden_size)
-        return self.output(self.dropout(outputs.max(dim=1).values))  # type: ignore[no-any-return]
+        packed = pack_words(self.dropout(self.embedding(x)), x)
+        outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        outputs = outputs.masked_fill((x == PAD).unsqueeze(2), -1)  # (N, T, 2 * hidden_dim)
+        return self.fc(self.dropout(outputs.max(dim=1).values))  # type: ignore[no-any-return]
 
 
 def pack_words(embedded: torch.Tensor, inputs: torch.Tensor) -> PackedSequence:
@@ -56,7 +57,7 @@ def pack_words(embedded: torch.Tensor, inputs: torch.Tensor) -> PackedSequence:
         embedded: Shape (N, T, features).
         inputs: The word indices they came from, shape (N, T), 0 for padding.
 
-    See: chapter 03, "Padding and the last state".
+    See: chapter 03, "A text LSTM".
     """
     lengths = (inputs != PAD).sum(dim=1).clamp(min=1).cpu()  # (N,)
     return pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
@@ -112,3 +113,26 @@ class SeriesLSTM(nn.Module):
         outputs, _ = self.lstm(inputs)  # (N, T, hidden_size)
         forecast = self.output(outputs[:, -1])  # (N, horizon)
         return forecast + inputs[:, -1, :1] if self.change else forecast  # type: ignore[no-any-return]
+
+
+class TimeSeriesLSTM(nn.Module):
+    """The guide's forecaster: two LSTM layers, and a linear layer on the last state.
+
+    Args:
+        input_size: Values at each step.
+        hidden_size: Numbers in the state of each layer.
+        num_layers: LSTM layers.
+
+    See: chapter 03, "The guide's forecast".
+    """
+
+    def __init__(self, input_size: int = 1, hidden_size: int = 50, num_layers: int = 2) -> None:
+        """Make the layers with PyTorch's default initialisation."""
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size, num_layers, batch_first=True)
+        self.fc = nn.Linear(hidden_size, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map windows, shape (N, T, input_size), to the next value, shape (N, 1)."""
+        lstm_out, _ = self.lstm(x)
+        return self.fc(lstm_out[:, -1, :])  # type: ignore[no-any-return]

@@ -1,16 +1,18 @@
-"""Chapter 03: a character model."""
+"""Chapter 03: a character model, and the guide's forecast of two noisy sines."""
 
 import math
 import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from course_utils import CHECKPOINTS, checkpoints, runtime, settings
 from course_utils.data import assets
+from course_utils.data.series import Values
 from course_utils.data.text import Reviews, build_char_vocab, encode_characters, load_reviews
-from course_utils.models.recurrent import CharLSTM
+from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
 
 
 def character_streams(reviews: Reviews) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
@@ -106,5 +108,67 @@ def make_char_lstm(steps: int = 1200, *, seed: int = 0, folder: Path = CHECKPOIN
     checkpoints.save(model, "03_characters", story, folder=folder)
 
 
-MAKERS = {"03_characters": make_char_lstm}
+def create_time_series(n_samples: int = 1000) -> Values:
+    """Return the guide's series, two sines and noise; `np.random.seed` decides the noise.
+
+    See: chapter 03, "The guide's forecast".
+    """
+    t = np.linspace(0, 100, n_samples)
+    return np.sin(0.1 * t) + 0.5 * np.sin(0.3 * t) + 0.1 * np.random.randn(n_samples)
+
+
+def create_sequences(data: Values, seq_length: int = 50) -> tuple[Values, Values]:
+    """Return every window of a series, shape (N, seq_length), and the value after each, shape (N,).
+
+    See: chapter 03, "The guide's forecast".
+    """
+    X, y = [], []
+    for i in range(len(data) - seq_length):
+        X.append(data[i : i + seq_length])
+        y.append(data[i + seq_length])
+    return np.array(X), np.array(y)
+
+
+def train_full_batch(
+    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, *, epochs: int
+) -> list[float]:
+    """Train as the guide does, one gradient step an epoch on all windows at once; return the losses.
+
+    See: chapter 03, "The guide's forecast".
+    """
+    criterion = nn.MSELoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    losses = []
+    model.train()
+    for _ in range(epochs):
+        optimizer.zero_grad()
+        loss = criterion(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses).tolist()
+
+
+def make_guide_series(epochs: int = 100, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
+    """Make `03_guide_series`: the guide's forecaster after its 100 epochs, half a minute."""
+    runtime.setup(settings.load("03", "fast", seed=seed, device="cpu"))
+    np.random.seed(seed)
+    X, y = (torch.FloatTensor(part).unsqueeze(-1) for part in create_sequences(create_time_series()))
+    train_size = int(0.8 * len(X))
+    torch.manual_seed(seed)
+    model = TimeSeriesLSTM()
+    losses = train_full_batch(model, X[:train_size], y[:train_size], epochs=epochs)
+    with torch.inference_mode():
+        error = (model.eval()(X[train_size:]) - y[train_size:]).pow(2).mean().sqrt()
+    story = {
+        "command": "course checkpoints 03",
+        "seed": seed,
+        "data": "made: create_time_series() after np.random.seed(seed)",
+        "losses": [round(loss, 4) for loss in losses],
+        "metrics": {"test_rmse": float(error)},
+    }
+    checkpoints.save(model, "03_guide_series", story, folder=folder)
+
+
+MAKERS = {"03_characters": make_char_lstm, "03_guide_series": make_guide_series}
 """What makes each shipped checkpoint, by its name."""

@@ -5,7 +5,9 @@ import math
 from collections import Counter, OrderedDict
 
 import numpy as np
+import pandas as pd
 import torch
+from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 
@@ -49,7 +51,7 @@ def counted(texts):
 
 
 def numbered(words):
-    return {word: index for index, word in enumerate(["<pad>", "<unk>", *words])}
+    return {word: index for index, word in enumerate(["<PAD>", "<UNK>", *words])}
 
 
 def best(texts, size):
@@ -120,8 +122,124 @@ def each_part_on_its_own(values, share, length):
     return (train - train.mean()) / train.std(), (test - test.mean()) / test.std()
 
 
+def lstm_step(weights, x, h, c, *, order=(0, 1, 2, 3), shape=torch.tanh, out=lambda h, c: (h, c)):
+    w_ih, w_hh, b_ih, b_hh = weights
+    blocks = (x @ w_ih.T + b_ih + h @ w_hh.T + b_hh).split(h.shape[1], dim=1)
+    i, f, g, o = (blocks[place] for place in order)
+    new = f.sigmoid() * c + i.sigmoid() * shape(g)
+    return out(o.sigmoid() * new.tanh(), new)
+
+
+def step_by_cell(weights, x, h, c):
+    cell = nn.LSTMCell(x.shape[1], h.shape[1])
+    for own, given in zip(cell.parameters(), weights, strict=True):
+        own.data.copy_(given)
+    return cell(x, (h, c))
+
+
+def gradients(network, inputs, step, *, output=None, kept=None, norm=2):
+    inputs.requires_grad_()
+    outputs, _ = network(inputs)
+    (found,) = torch.autograd.grad(outputs[0, step if output is None else output].sum(), inputs)
+    return found[0, : step + 1 if kept is None else kept].norm(norm, dim=1).flip(0)
+
+
+def gradients_in_a_loop(network, inputs, step):
+    inputs = inputs[:, : step + 1].clone().requires_grad_()
+    network(inputs)[0][:, -1].sum().backward()
+    return [inputs.grad[0, step - back].norm().item() for back in range(step + 1)]
+
+
+def masked_in_a_loop(vectors, inputs):
+    rows = []
+    for vector, row in zip(vectors, inputs, strict=True):
+        real = vector[row != 0]
+        rows.append(real.mean(dim=0) if len(real) else torch.zeros(vector.shape[1]))
+    return torch.stack(rows)
+
+
+def clipped(model, batches, rate, most, *, clip=nn.utils.clip_grad_norm_, zero=True, sign=-1):
+    for inputs, targets in batches:
+        if zero:
+            model.zero_grad()
+        nn.CrossEntropyLoss()(model(inputs), targets).backward()
+        clip(model.parameters(), most)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight += sign * rate * weight.grad
+    return model
+
+
+def by_hand(parameters, most):
+    grads = [weight.grad for weight in parameters]
+    norm = torch.sqrt(sum((grad**2).sum() for grad in grads))
+    for grad in grads:
+        grad *= min(1.0, most / norm.item())
+
+
+def always_to_the_norm(parameters, most):
+    grads = [weight.grad for weight in parameters]
+    norm = torch.sqrt(sum((grad**2).sum() for grad in grads))
+    for grad in grads:
+        grad *= most / norm
+
+
+def coverage(errors, widths, months, *, inside=lambda e, w: abs(e) <= w):
+    found = {}
+    for error, width, month in zip(errors, widths, months, strict=True):
+        found.setdefault(month, []).append(bool(inside(error, width)))
+    return {month: sum(hits) / len(hits) for month, hits in found.items()}
+
+
+def folds_of(steps, folds, horizon, *, gap=0, first=0):
+    starts = range(steps - folds * horizon, steps, horizon)
+    return [(list(range(first, start - gap)), list(range(start, start + horizon))) for start in starts]
+
+
 RIGHT = {
     "3.1": [
+        lstm_step,
+        step_by_cell,
+        lambda weights, x, h, c: [part.tolist() for part in lstm_step(weights, x, h, c)],
+        lambda *given: lstm_step(*given, out=lambda h, c: (h.double(), c.numpy())),
+    ],
+    "3.2": [
+        gradients,
+        gradients_in_a_loop,
+        lambda n, x, s: gradients(n, x, s).tolist(),
+        lambda n, x, s: gradients(n, x[:, : s + 1], s).numpy(),
+    ],
+    "3.4": [
+        masked_in_a_loop,
+        lambda v, i: masked_in_a_loop(v, i).numpy(),
+        lambda v, i: (
+            torch.einsum("nte,nt->ne", v, (i > 0).float())
+            / torch.maximum((i > 0).sum(1, keepdim=True), torch.tensor(1))
+        ),
+        lambda v, i: (v * (i != 0)[..., None]).sum(1).div((i != 0).sum(1)[:, None]).nan_to_num(0),
+    ],
+    "3.5": [
+        clipped,
+        lambda *given: clipped(*given, clip=by_hand),
+        lambda model, batches, rate, most: clipped(model.train(), batches, rate, most),
+    ],
+    "3.9": [
+        coverage,
+        lambda e, w, m: {k: np.float32(v) for k, v in coverage(e, w, m).items()},
+        lambda e, w, m: {k: torch.tensor(v) for k, v in coverage(e, w, m).items()},
+        lambda e, w, m: pd.Series(np.abs(e) <= w).groupby(m).mean().to_dict(),
+        lambda e, w, m: dict(reversed(coverage(e, w, m).items())),
+    ],
+    "3.11": [
+        folds_of,
+        lambda steps, folds, horizon: tuple(folds_of(steps, folds, horizon)),
+        lambda steps, folds, horizon: [
+            (range(start), range(start, start + horizon))
+            for start in range(steps - folds * horizon, steps, horizon)
+        ],
+        lambda *given: [(torch.tensor(a), np.array(b)) for a, b in folds_of(*given)],
+    ],
+    "3.6": [
         pad_lists,
         pad_numpy,
         pad_by_torch,
@@ -132,7 +250,7 @@ RIGHT = {
             [torch.tensor(len(row)) for row in rows],
         ],
     ],
-    "3.2": [
+    "3.3": [
         lambda texts, size: numbered(best(texts, size)),
         lambda texts, size: OrderedDict(numbered(best(texts, size))),
         lambda texts, size: Counter(numbered(best(texts, size))),
@@ -145,7 +263,7 @@ RIGHT = {
             [w for w, _ in sorted(counted(texts).items(), key=lambda pair: (-pair[1], pair[0]))][: size - 2]
         ),
     ],
-    "3.3": [
+    "3.7": [
         math.exp,
         np.exp,
         torch.exp,
@@ -156,7 +274,7 @@ RIGHT = {
         lambda loss: np.float32(math.exp(loss)),
         lambda loss: math.exp(loss) if isinstance(loss, float) else 1 / 0,
     ],
-    "3.4": [
+    "3.10": [
         windows,
         strided_windows,
         windows_in_place,
@@ -164,7 +282,7 @@ RIGHT = {
         lambda v, n, h: tuple(part.astype(np.float32) for part in windows(v, n, h)),
         lambda v, n, h: (list(windows(v, n, h)[0]), list(windows(v, n, h)[1])),
     ],
-    "3.5": [
+    "3.12": [
         walk_back,
         lambda series, horizon: series[-1 - (-horizon % 24)],
         lambda series, horizon: series[-24 + (horizon - 1) % 24],
@@ -172,7 +290,7 @@ RIGHT = {
         lambda series, horizon: torch.tensor(walk_back(series, horizon)),
         lambda series, horizon: [int(walk_back(series, horizon))],
     ],
-    "3.6": [
+    "3.8": [
         cut,
         prepare_by_windows,
         prepare_by_torch,
@@ -184,6 +302,62 @@ RIGHT = {
 }
 WRONG = {
     "3.1": [
+        lambda *given: lstm_step(*given, order=(1, 0, 2, 3)),
+        lambda *given: lstm_step(*given, order=(0, 1, 3, 2)),
+        lambda *given: lstm_step(*given, shape=torch.sigmoid),
+        lambda *given: lstm_step(*given, out=lambda h, c: (c, h)),
+        lambda *given: lstm_step(*given)[0],
+        lambda weights, x, h, c: (h, c),
+        lambda weights, x, h, c: lstm_step((*weights[:3], 0 * weights[3]), x, h, c),
+    ],
+    "3.2": [
+        lambda n, x, s: gradients(n, x, s, output=-1),
+        lambda n, x, s: gradients(n, x, s, kept=6),
+        lambda n, x, s: gradients(n, x, s, norm=1),
+        lambda n, x, s: gradients(n, x, s, kept=s),
+        lambda n, x, s: gradients(n, x, s) / gradients(n, x, s)[0],
+        lambda n, x, s: gradients(n, x, s).sum(),
+    ],
+    "3.4": [
+        lambda v, i: v.sum(1),
+        lambda v, i: (v * (i != 0)[..., None]).sum(1),
+        lambda v, i: v.sum(1) / (i != 0).sum(1)[:, None].clamp(min=1),
+        lambda v, i: (v * (i != 0)[..., None]).sum(1) / (i != 0).sum(1)[:, None],
+        lambda v, i: (v * (i != 0)[..., None]).max(1).values,
+        lambda v, i: masked_in_a_loop(v, i).mean(0),
+        lambda v, i: (v * i[..., None]).sum(1) / i.sum(1)[:, None].clamp(min=1),
+    ],
+    "3.5": [
+        lambda *given: clipped(*given, clip=lambda parameters, most: None),
+        lambda *given: clipped(*given, clip=nn.utils.clip_grad_value_),
+        lambda *given: clipped(*given, clip=always_to_the_norm),
+        lambda *given: clipped(*given, zero=False),
+        lambda *given: clipped(*given, sign=1),
+        lambda model, batches, rate, most: model,
+        lambda model, batches, rate, most: clipped(model, batches[:1], rate, most),
+        lambda model, batches, rate, most: list(clipped(model, batches, rate, most).parameters()),
+        lambda model, batches, rate, most: nn.ReLU(),
+    ],
+    "3.9": [
+        lambda e, w, m: coverage(e, w, m, inside=lambda x, y: abs(x) < y),
+        lambda e, w, m: coverage(e, w, m, inside=lambda x, y: abs(x) > y),
+        lambda e, w, m: coverage(e, np.mean(w) + 0 * e, m),
+        lambda e, w, m: list(coverage(e, w, m).values()),
+        lambda e, w, m: {k: 100 * v for k, v in coverage(e, w, m).items()},
+        lambda e, w, m: {k: v * m.count(k) for k, v in coverage(e, w, m).items()},
+        lambda e, w, m: {str(k): v for k, v in coverage(e, w, m).items()},
+    ],
+    "3.11": [
+        lambda *given: folds_of(*given)[::-1],
+        lambda *given: folds_of(*given, gap=1),
+        lambda *given: folds_of(*given, gap=-1),
+        lambda *given: folds_of(*given, first=1),
+        lambda *given: folds_of(*given)[:-1],
+        lambda *given: [test for _, test in folds_of(*given)],
+        lambda *given: [(test, train) for train, test in folds_of(*given)],
+        lambda steps, folds, horizon: folds_of(steps, folds, 1),
+    ],
+    "3.6": [
         pad_then_measure,
         with_table(lambda table: table.float()),
         with_table(lambda table: table[:, :1]),
@@ -196,7 +370,7 @@ WRONG = {
         lambda rows: (pad_by_torch(rows)[0], max(map(len, rows))),
         lambda rows: (rows, [len(row) for row in rows]),
     ],
-    "3.2": [
+    "3.3": [
         lambda texts, size: numbered([word for word, _ in counted(texts).most_common(size - 2)]),
         lambda texts, size: numbered(sorted(counted(texts))[: size - 2]),
         lambda texts, size: numbered(
@@ -211,11 +385,11 @@ WRONG = {
         ),
         lambda texts, size: {word: index + 2 for index, word in enumerate(best(texts, size))},
         lambda texts, size: {word: index + 1 for word, index in numbered(best(texts, size)).items()},
-        lambda texts, size: ["<pad>", "<unk>", *best(texts, size)],
+        lambda texts, size: ["<PAD>", "<UNK>", *best(texts, size)],
         lambda texts, size: numbered(best([list(dict.fromkeys(text)) for text in texts], size)),
         lambda texts, size: {index: word for word, index in numbered(best(texts, size)).items()},
     ],
-    "3.3": [
+    "3.7": [
         lambda loss: loss,
         lambda loss: math.exp(-loss),
         lambda loss: round(math.exp(loss)),
@@ -226,7 +400,7 @@ WRONG = {
         lambda loss: str(math.exp(loss)),
         lambda loss: min(math.exp(loss), 1000),
     ],
-    "3.4": [
+    "3.10": [
         lambda v, n, h: windows(v, n, h, first=1),
         lambda v, n, h: windows(v, n, 1),
         lambda v, n, h: windows(v, n, h)[0],
@@ -237,7 +411,7 @@ WRONG = {
         lambda v, n, h: (windows(v, n, h)[0].T, windows(v, n, h)[1]),
         lambda v, n, h: tuple(part[::2] for part in windows(v, n, h)),
     ],
-    "3.5": [
+    "3.12": [
         lambda series, horizon: series[-24],
         lambda series, horizon: series[-horizon],
         lambda series, horizon: series[len(series) - 1 + horizon - 24],
@@ -249,7 +423,7 @@ WRONG = {
         lambda series, horizon: len(series) - 1 + horizon - 24 * math.ceil(horizon / 24),
         lambda series, horizon: series[-24:],
     ],
-    "3.6": [
+    "3.8": [
         split_scaled,
         each_part_on_its_own,
         lambda v, s, n: cut(v, s, n, gap=n - 1),
