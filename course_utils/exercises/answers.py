@@ -92,7 +92,7 @@ def same(found: Any, expected: Any, case: str, *, advice: str = "") -> None:  # 
     right = numbers(expected)
     got = numbers(found, f"{case and 'numbers '}{case}".strip() or "numbers")
     if got.shape != right.shape and not (got.size == right.size == 1):
-        raise NotYet(f"{case}expected shape {right.shape}, got {form(got)}")
+        raise NotYet(f"{case}expected {form(right)}, got {form(got)}")
     got = got.reshape(right.shape)
     wrong = ~np.isclose(got, right, rtol=1e-4, atol=1e-6)
     if wrong.any():
@@ -119,8 +119,9 @@ def whole(found: Any, expected: int, case: str) -> None:  # noqa: ANN401
 
 
 def letter(value: object) -> str:
-    """Return the letter that is meant by `"b"`, `" B "`, `"b)"` or `"(b) both"`; nothing if there is none."""
-    found = re.match(r"\W*([a-z])(?![a-z])", value.lower()) if isinstance(value, str) else None
+    """Return the letter that is meant by `"b"`, `" B "`, `"b)"` or `"(b) both"`; nothing by `"b or c"` or no letter."""
+    alone = r"\W*([a-z])(?![a-z])(?!\W*(?:[,/|&+]|\bor\b|\band\b)\s*[a-z]\W*$)"
+    found = re.match(alone, value.lower()) if isinstance(value, str) else None
     return found[1] if found else ""
 
 
@@ -144,7 +145,8 @@ def shown(value: object) -> str:
         if isinstance(value, torch.Tensor | np.ndarray):
             small = value.size if isinstance(value, np.ndarray) else value.numel()
             return plain(numbers(value)) if 0 < small <= 12 and _real(value) else form(value)
-        text = " ".join(repr(value).split())
+        bare = value.item() if isinstance(value, np.generic) else value
+        text = " ".join(repr(bare).split())
     except Exception:  # a learner's class may not be able to show itself
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -61,12 +61,13 @@ def examine_network(answer: Any) -> None:  # noqa: ANN401
                 f"{words}expected weights of shapes {_listed(expected)}, {right:,} numbers in all; "
                 f"got {_listed(list(shapes))}, {count:,} numbers"
             )
-        pictures = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        pictures = 10 * torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
         given = outputs(found, pictures, (3, num_classes))
         if not np.allclose(given, _network_by_hand(pictures, shapes, num_classes), atol=1e-3):
             raise NotYet(
                 f"{words}the weights have the right shapes, the answers differ from convolution, ReLU, pooling, "
-                "twice, then flatten and linear: is a ReLU missing, one too many, or another pooling used?"
+                "twice, then flatten and linear: is a ReLU missing, one too many, another pooling or border used, "
+                "or does something follow the linear layer?"
             )
 
 
@@ -94,15 +95,23 @@ def examine_pooled_head(answer: Any) -> None:  # noqa: ANN401
         words = f"for {channels} maps and {num_classes} classes "
         head = network(call(answer, channels, num_classes), words)
         draw = torch.Generator().manual_seed(1)
+        outputs(head, torch.zeros(2, channels, 4, 4), (2, num_classes))
+        for weight in head.parameters():  # whatever the learner's head starts with
+            weight.data = torch.rand_like(weight) - 0.5
         for height, width in ((5, 7), (3, 3)):
-            maps = torch.randn(4, channels, height, width, generator=draw)
-            shape = (4, num_classes)
+            maps = torch.randn(5, channels, height, width, generator=draw)
+            shape = (5, num_classes)
             found = outputs(head, maps, shape)
+            if not np.allclose(found[:1], outputs(head, maps[:1], (1, num_classes)), atol=1e-4):
+                raise NotYet(f"{words}expected the same answer when a picture comes alone; got another one")
             if not np.allclose(found, outputs(head, maps.roll((1, 2), dims=(2, 3)), shape), atol=1e-4):
                 raise NotYet(f"{words}expected the same answer when the maps move; got another one")
-            means = maps.mean(dim=(2, 3), keepdim=True).expand_as(maps)
+            means = maps.mean(dim=(2, 3), keepdim=True).expand(-1, -1, 2, 3)
             if not np.allclose(found, outputs(head, means, shape), atol=1e-4):
-                raise NotYet(f"{words}expected that only the mean of each map counts; got more than that")
+                raise NotYet(
+                    f"{words}expected that only the mean of each map counts: maps of another size with the same "
+                    "means must get the same answer; got another one"
+                )
         _one_linear_layer(head, channels, num_classes, words)
 
 
@@ -112,10 +121,18 @@ def _one_linear_layer(head: nn.Module, channels: int, num_classes: int, words: s
     if found != expected:
         raise NotYet(f"{words}expected {expected} parameters, one linear layer with bias; got {found}")
     unit = torch.eye(channels)[:, :, None, None].expand(-1, -1, 2, 2)
-    zero, one = (outputs(head, factor * unit, (channels, num_classes)) for factor in (0.0, 1.0))
-    two = outputs(head, 2 * unit, (channels, num_classes))
-    if not np.allclose(two - one, one - zero, atol=1e-4):
-        raise NotYet(f"{words}expected logits: nothing after the linear layer, no ReLU and no softmax")
+    zero, one, two, minus = (
+        outputs(head, factor * unit, (channels, num_classes)) for factor in (0.0, 1.0, 2.0, -1.0)
+    )
+    if np.allclose(one, one[:1], atol=1e-4):
+        raise NotYet(f"{words}expected a weight for each map; got the same answer whichever map is bright")
+    if not np.allclose(two - one, one - zero, atol=1e-4) or not np.allclose(
+        zero - minus, one - zero, atol=1e-4
+    ):
+        raise NotYet(
+            f"{words}expected logits: nothing between the means and the linear layer, and nothing after it, "
+            "no ReLU and no softmax"
+        )
 
 
 def examine_separable(answer: Any) -> None:  # noqa: ANN401

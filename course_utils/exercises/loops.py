@@ -29,13 +29,26 @@ def examine_batches(answer: Any) -> None:  # noqa: ANN401
             raise NotYet(f"{case}expected shuffled examples: within each batch they are in the old order")
         if size == 1 and (np.concatenate(found) == np.arange(count)).all():
             raise NotYet(f"{case}expected shuffled examples, got them in the old order")
+        if count == 100 and all(np.ptp(part) == len(part) - 1 for part in found):
+            raise NotYet(
+                f"{case}expected examples shuffled over all batches: each batch holds neighbours only"
+            )
+    _shuffled_anew(answer)
+
+
+def _shuffled_anew(answer: Any) -> None:  # noqa: ANN401
+    case, right = "for count 100, batch_size 32 ", [32, 32, 32, 4]
+    passes = call(lambda *inputs: (answer(*inputs), answer(*inputs)), 100, 32)
+    first, second = (np.concatenate(_parts(found, right, case)) for found in passes)
+    if np.array_equal(first, second):
+        raise NotYet(
+            f"{case}expected another order at each call, got the same one twice: shuffle anew each time"
+        )
 
 
 def _parts(found: Any, right: list[int], case: str) -> list[Values]:  # noqa: ANN401
-    batches = isinstance(found, list | tuple) or (
-        isinstance(found, np.ndarray | torch.Tensor) and found.ndim > 1
-    )
-    if not batches:
+    block = isinstance(found, np.ndarray | torch.Tensor)
+    if not (isinstance(found, list | tuple) or (block and (found.ndim > 1 or found.dtype == object))):
         raise NotYet(
             f"{case}expected a list of batches, each with the indices of its examples, got {shown(found)}"
         )
@@ -91,18 +104,19 @@ def examine_train(answer: Any) -> None:  # noqa: ANN401
     ragged = list(zip(inputs.split(16), targets.split(16), strict=True))  # 16, 16 and 5 examples
     cases = [(nn.Linear(4, 3), ragged, 0.5), (deep, ragged, 0.1)]
     expected = [my_train(*copied(case)) for case in cases]
-    for case, (model, loss) in zip(cases, expected, strict=True):
+    for case, (model, loss), why in zip(cases, expected, (STEPPING, MODES), strict=True):
         found, found_loss = pair(call(answer, *case), "the model", "its mean loss")
-        _compare_weights(
-            weights(network(found)), weights(case[0]), weights(model), "after three batches", MODES
-        )
+        found = weights(network(found, "as the first of the two "))
+        when = f"after batches of 16, 16 and 5 examples at rate {case[2]}"
+        _compare_weights(found, weights(case[0]), weights(model), when, why)
         advice = (
             "a mean over examples, of the losses before each step: a batch of 5 counts less than one of 16"
         )
         same(found_loss, loss, "as the mean loss of 37 examples ", advice=advice)
 
 
-MODES = "is the model in training mode, and are the old gradients cleared before each backward()?"
+STEPPING = "is there one step of SGD a batch, at that rate, the old gradients cleared before each backward()?"
+MODES = "the model came in evaluation mode; is it in training mode in every step?"
 
 
 def mean_of_batch_means(

@@ -172,8 +172,8 @@ def outputs(model: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> V
     case = f"on inputs of shape {tuple(inputs.shape)}"
     try:
         with undisturbed(), torch.no_grad():
-            kinds = [weight.dtype for weight in model.parameters()]
-            found = model.eval()(inputs.to(kinds[0] if kinds else None, copy=True))
+            like = next(model.parameters(), inputs)
+            found = model.eval()(inputs.to(like.device, like.dtype, copy=True))
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -1,11 +1,16 @@
 """Answers to the exercises of chapter 01 as learners write them; the most telling mistakes are in the package."""
 
+import copy
 import math
+import random
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy import stats
 from torch import nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 ANSWERS = {"shape": "b", "broadcast": "a", "dtype": "c", "gradient": "b"}
 
@@ -65,6 +70,18 @@ def gradients(change):
     return answer
 
 
+def gradients_misspelt(x, t, w1, b1, w2):
+    h = 1 / (1 + math.exp(-(w1 * x + b1)))
+    grad_y = 2 * (w2 * h - t)
+    return grad_z * x, grad_z, grad_y * h  # noqa: F821
+
+
+def gradients_by_parameters(x, t, w1, b1, w2):
+    leaves = [nn.Parameter(torch.tensor(value)) for value in (w1, b1, w2)]
+    loss = (leaves[2] * torch.sigmoid(leaves[0] * x + leaves[1]) - t) ** 2
+    return torch.autograd.grad(loss, leaves)
+
+
 def batches_by_list(count, batch_size):
     order = torch.randperm(count).tolist()
     found = []
@@ -79,6 +96,34 @@ def batches_by_numpy(count, batch_size):
     return np.split(order, range(batch_size, count, batch_size))
 
 
+def batches_one_by_one(count, batch_size):
+    order, found = list(range(count)), [[]]
+    random.shuffle(order)
+    for index in order:
+        if len(found[-1]) == batch_size:
+            found.append([])
+        found[-1].append(index)
+    return found
+
+
+def batches_as_objects(count, batch_size):
+    parts = batches_by_numpy(count, batch_size)
+    found = np.empty(len(parts), dtype=object)
+    for number, part in enumerate(parts):
+        found[number] = part
+    return found
+
+
+def batches_shuffled_inside(count, batch_size):
+    parts = torch.arange(count).split(batch_size)
+    return [part[torch.randperm(len(part))] for part in parts]
+
+
+def batches_of_one_seed(count, batch_size):
+    torch.manual_seed(42)
+    return torch.randperm(count).split(batch_size)
+
+
 def batches_shuffled_as_batches(count, batch_size):
     parts = torch.arange(count).split(batch_size)
     full = [parts[i] for i in torch.randperm(len(parts) - 1)]
@@ -86,19 +131,26 @@ def batches_shuffled_as_batches(count, batch_size):
 
 
 def one_pass(
-    before="model.train()", inside="optimizer.zero_grad()", add="loss.item() * len(targets)", returned=""
+    before="model.train()",
+    inside="optimizer.zero_grad()",
+    add="loss.item() * len(targets)",
+    returned="",
+    batches="batches",
+    optimizer="SGD(model.parameters(), lr=rate)",
+    after="",
 ):
     """Return a pass of training with these lines in it."""
     source = f"""
 def one_pass(model, batches, rate):
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    optimizer = torch.optim.{optimizer}
     {before}
     total, count = 0.0, 0
-    for inputs, targets in batches:
+    for inputs, targets in {batches}:
         loss = nn.functional.cross_entropy(model(inputs), targets)
         {inside}
         loss.backward()
         optimizer.step()
+        {after}
         total += {add}
         count += len(targets)
     return {returned or "model, total / count"}
@@ -120,6 +172,20 @@ def train_by_hand(model, batches, rate):
                 weight -= rate * weight.grad
         losses.extend(loss.tolist())
     return model, np.mean(losses)
+
+
+def train_a_copy(model, batches, rate):
+    model = copy.deepcopy(model).train()
+    losses = []
+    while batches:
+        inputs, targets = batches.pop(0)
+        loss = -torch.log_softmax(model(inputs), dim=1)[range(len(targets)), targets]
+        slopes = torch.autograd.grad(loss.mean(), list(model.parameters()))
+        with torch.no_grad():
+            for weight, slope in zip(model.parameters(), slopes, strict=True):
+                weight.sub_(rate * slope)
+        losses.append(loss.detach())
+    return [model.eval(), torch.cat(losses).mean()]
 
 
 CURVES = {"A": "c", "B": "a", "C": "d", "D": "b", "E": "d"}
@@ -152,6 +218,91 @@ def verdict_without_a_root(first, second):
     difference = first - second
     low, high = difference.mean() - 1.96 * difference.std(), difference.mean() + 1.96 * difference.std()
     return "first" if low > 0 else "second" if high < 0 else "cannot tell"
+
+
+def verdict_of_ends(low, high):
+    return "first" if low > 0 else "second" if high < 0 else "cannot tell"
+
+
+def verdict_by_bits(first, second):
+    one, other, n = (first & ~second).sum(), (second & ~first).sum(), len(first)
+    middle = (one - other) / n
+    half = 1.96 * math.sqrt(((one + other) / n - middle**2) / n)
+    return verdict_of_ends(middle - half, middle + half)
+
+
+def verdict_by_table(first, second):
+    table = np.bincount(2 * first + second, minlength=4)
+    difference = np.repeat([0, -1, 1, 0], table)
+    half = 1.96 * stats.sem(difference)
+    return verdict_of_ends(difference.mean() - half, difference.mean() + half)
+
+
+def verdict_by_bootstrap(first, second):
+    drawn = np.random.default_rng(0).choice(first - second, (1000, len(first))).mean(axis=1)
+    return verdict_of_ends(*np.percentile(drawn, [2.5, 97.5]))
+
+
+def verdict_in_place(first, second):
+    first -= second
+    half = 1.96 * first.std(ddof=1) / len(first) ** 0.5
+    return verdict_of_ends(first.mean() - half, first.mean() + half).upper()
+
+
+def verdict_that_takes_an_end(first, second):
+    middle, half = half_width(first, second, 1.96)
+    return "first" if middle - half >= 0 else "second" if middle + half <= 0 else "cannot tell"
+
+
+def verdict_of_sorted(first, second):
+    return verdict_with(1.96)(np.sort(first), np.sort(second))
+
+
+def verdict_unpaired(first, second):
+    half = 1.96 * math.sqrt((first.var() + second.var()) / len(first))
+    middle = first.mean() - second.mean()
+    return verdict_of_ends(middle - half, middle + half)
+
+
+def calibration_by_histogram(certainty, right, bins):
+    sums = [np.histogram(certainty, bins, (0, 1), weights=values)[0] for values in (certainty, right)]
+    return np.abs(sums[0] - sums[1]).sum() / len(certainty)
+
+
+def calibration_by_pandas(certainty, right, bins):
+    table = pd.DataFrame({"certainty": certainty, "right": right})
+    table["bin"] = (table.certainty * bins).astype(int).clip(upper=bins - 1)
+    means, sizes = table.groupby("bin")[["certainty", "right"]].mean(), table.groupby("bin").size()
+    return (sizes / len(table) * (means.certainty - means.right).abs()).sum()
+
+
+def calibration_with_torch(certainty, right, bins):
+    gap = torch.tensor(certainty - right, dtype=torch.float32)
+    which = (torch.tensor(certainty) * bins).long().clamp(max=bins - 1)
+    return torch.zeros(bins).index_add_(0, which, gap).abs().sum() / len(gap)
+
+
+def calibration_to_the_upper_edge(certainty, right, bins):
+    error = 0
+    for number in range(bins):
+        inside = (certainty > number / bins) & (certainty <= (number + 1) / bins)
+        if inside.any():
+            error += inside.mean() * abs(certainty[inside].mean() - right[inside].mean())
+    return error
+
+
+def calibration(which=None, gap=None, join=None, empty=False):
+    """Return the right answer with its bins, its distance or its sum changed."""
+    which = which or (lambda p, bins: np.minimum((p * bins).astype(int), bins - 1))
+    gap = gap or (lambda p, hit, middle: abs(p.mean() - hit.mean()))
+    join = join or (lambda parts: sum(share * gap for share, gap in parts))
+
+    def answer(certainty, right, bins):
+        place = which(certainty, bins)
+        inside = [(n, place == n) for n in range(bins) if empty or (place == n).any()]
+        return join([(i.mean(), gap(certainty[i], right[i], (n + 0.5) / bins)) for n, i in inside])
+
+    return answer
 
 
 def calibration_by_loop(certainty, right, bins):
@@ -283,6 +434,8 @@ RIGHT = {
         gradients_by_differences,
         gradients(lambda x, h, dy, dz: (dz * x, dz, dy * h)),
         gradients(lambda x, h, dy, dz: np.array([dz * x, dz, dy * h], dtype=np.float32)),
+        gradients(lambda x, h, dy, dz: pd.Series([dz * x, dz, dy * h], index=["w1", "b1", "w2"])),
+        gradients(lambda x, h, dy, dz: [torch.tensor([dz * x]), torch.tensor([dz]), torch.tensor([dy * h])]),
     ],
     "1.3": [
         batches_by_list,
@@ -290,6 +443,12 @@ RIGHT = {
         lambda count, batch_size: torch.randperm(count).split(batch_size),
         lambda count, batch_size: list(torch.chunk(torch.randperm(count), 1)[0].split(batch_size)),
         lambda count, batch_size: [part.tolist() for part in torch.randperm(count).split(batch_size)],
+        lambda count, batch_size: [sorted(part.tolist()) for part in torch.randperm(count).split(batch_size)],
+        batches_one_by_one,
+        batches_as_objects,
+        lambda count, batch_size: list(DataLoader(range(count), batch_size=batch_size, shuffle=True)),
+        lambda count, batch_size: list(BatchSampler(RandomSampler(range(count)), batch_size, False)),
+        lambda count, batch_size: torch.rand(count).argsort().split(batch_size),
     ],
     "1.4": [
         softmax_numpy,
@@ -307,13 +466,29 @@ RIGHT = {
         one_pass(add="loss.detach() * inputs.shape[0]"),
         one_pass(returned="[model, total / sum(len(t) for _, t in batches)]"),
         one_pass(before="model.train(True)", inside="for p in model.parameters(): p.grad = None"),
+        train_a_copy,
+        one_pass(add="loss * len(targets)"),
+        one_pass(inside="pass", after="optimizer.zero_grad()"),
+        one_pass(returned="(model.eval(), round(total / count, 4))"),
     ],
     "1.6": [
         CURVES,
         {name: letter.upper() for name, letter in CURVES.items()},
         {name: f"{letter})" for name, letter in CURVES.items()},
+        {name: np.str_(f"**{letter}**") for name, letter in CURVES.items()},
+        {
+            **CURVES,
+            "A": "c) a network that overfits",
+            "B": "a: too small",
+            "C": "d, a good one",
+            "E": "d) nothing is wrong, go on",
+        },
     ],
     "1.7": [
+        verdict_by_bits,
+        verdict_by_table,
+        verdict_by_bootstrap,
+        verdict_in_place,
         verdict_with(1.96),
         verdict_with(2),
         verdict_of_tensors,
@@ -321,6 +496,10 @@ RIGHT = {
     "1.8": [
         calibration_by_loop,
         calibration_by_digitize,
+        calibration_by_histogram,
+        calibration_by_pandas,
+        calibration_with_torch,
+        calibration_to_the_upper_edge,
         lambda certainty, right, bins: [calibration_by_loop(certainty, right, bins)],
     ],
     "1.9": [
@@ -373,6 +552,10 @@ WRONG = {
     ],
     "1.2": [
         gradients_by_autograd,
+        gradients_by_parameters,
+        gradients_misspelt,
+        gradients(lambda x, h, dy, dz: (dy * h, dz, dz * x)),
+        gradients(lambda x, h, dy, dz: {"w1": dz * x, "b1": dz, "w2": dy * h}),
         gradients(lambda x, h, dy, dz: (dz, dz * x, dy * h)),
         gradients(lambda x, h, dy, dz: (dz * x, dz * x, dy * h)),
         gradients(lambda x, h, dy, dz: (dz * x, dz, dy)),
@@ -383,6 +566,13 @@ WRONG = {
     ],
     "1.3": [
         batches_shuffled_as_batches,
+        batches_shuffled_inside,
+        batches_of_one_seed,
+        lambda count, batch_size: torch.arange(count).flip(0).split(batch_size),
+        lambda count, batch_size: np.array_split(np.random.permutation(count), -(-count // batch_size)),
+        lambda count, batch_size: [torch.randperm(count)[:batch_size] for _ in range(0, count, batch_size)],
+        lambda count, batch_size: (torch.randperm(count) + 1).split(batch_size),
+        lambda count, batch_size: DataLoader(range(count), batch_size=batch_size, shuffle=True),
         lambda count, batch_size: [torch.randperm(batch_size) for _ in range(math.ceil(count / batch_size))],
         lambda count, batch_size: torch.randperm(count),
         lambda count, batch_size: [list(range(count))[n::batch_size] for n in range(batch_size)],
@@ -416,6 +606,15 @@ WRONG = {
         one_pass(returned="total / count"),
         one_pass(returned="model"),
         one_pass(inside="optimizer.zero_grad(); loss = loss * len(targets)"),
+        one_pass(batches="batches[:-1]"),
+        one_pass(batches="batches * 2"),
+        one_pass(optimizer="SGD(model.parameters(), lr=0.1)"),
+        one_pass(optimizer="SGD(model.parameters(), lr=rate, momentum=0.9)"),
+        one_pass(optimizer="Adam(model.parameters(), lr=rate)"),
+        one_pass(after="loss = nn.functional.cross_entropy(model(inputs), targets)"),
+        one_pass(after="model.eval()"),
+        one_pass(returned="total / count, model"),
+        one_pass(returned="model, [total / count, total]"),
     ],
     "1.6": [
         {**CURVES, "A": "d"},
@@ -423,12 +622,22 @@ WRONG = {
         {**CURVES, "E": "c"},
         {**CURVES, "D": "e"},
         {**CURVES, "C": ...},
+        {**CURVES, "E": "d or c"},
+        {**CURVES, "E": "d, c"},
+        {**CURVES, "A": "overfits"},
+        {**CURVES, "F": "a"},
+        dict.fromkeys(CURVES, "d"),
         "cadbd",
     ],
     "1.7": [
         verdict_with(1),
         verdict_with(0),
+        verdict_with(1.645),
+        verdict_with(2.576),
         verdict_with(3.5),
+        verdict_that_takes_an_end,
+        verdict_of_sorted,
+        verdict_unpaired,
         verdict_without_a_root,
         lambda first, second: "cannot tell",
         lambda first, second: verdict_with(1.96)(second, first),
@@ -437,6 +646,15 @@ WRONG = {
     ],
     "1.8": [
         calibration_that_forgets_one,
+        calibration(empty=True),
+        calibration(gap=lambda p, hit, middle: p.mean() - hit.mean()),
+        calibration(gap=lambda p, hit, middle: (p.mean() - hit.mean()) ** 2),
+        calibration(gap=lambda p, hit, middle: abs(middle - hit.mean())),
+        calibration(join=lambda parts: max(gap for _, gap in parts)),
+        calibration(join=lambda parts: [gap for _, gap in parts]),
+        calibration(which=lambda p, bins: np.digitize(p, np.linspace(0, 1, bins)) - 1),
+        calibration(which=lambda p, bins: np.digitize(p, np.linspace(p.min(), p.max(), bins + 1)[1:-1])),
+        calibration(which=lambda p, bins: p.argsort().argsort() * bins // len(p)),
         lambda certainty, right, bins: abs(certainty - right).mean(),
         lambda certainty, right, bins: ((certainty - right) ** 2).mean(),
         lambda certainty, right, bins: calibration_by_loop(certainty, right, 10),

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 02 as learners write them; the most telling mistakes are in the package."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -116,6 +117,38 @@ def misses_the_last(picture, kernel):
     return convolve_by_unfold(picture, kernel)[:-1, :-1]
 
 
+def sums_of_shifts(picture, kernel):
+    side = len(kernel)
+    rows, columns = picture.shape[0] - side + 1, picture.shape[1] - side + 1
+    parts = [kernel[i, j] * picture[i : i + rows, j : j + columns] for i in range(side) for j in range(side)]
+    return torch.stack(parts).sum(dim=0)
+
+
+def convolve_in_place(picture, kernel):
+    side = len(kernel)
+    rows, columns = picture.shape[0] - side + 1, picture.shape[1] - side + 1
+    for r in range(rows):
+        for c in range(columns):
+            picture[r, c] = (picture[r : r + side, c : c + side] * kernel).sum()
+    return picture[:rows, :columns]
+
+
+def convolve_by_layer(picture, kernel):
+    layer = nn.Conv2d(1, 1, len(kernel), bias=False)
+    layer.weight.data = kernel[None, None].clone()
+    return layer(picture[None, None])[0, 0]
+
+
+def returns_after_a_row(picture, kernel):
+    answer = torch.zeros_like(convolve_by_unfold(picture, kernel))
+    answer[0] = convolve_by_unfold(picture, kernel)[0]
+    return answer
+
+
+def takes_the_picture_for_a_square(picture, kernel):
+    return convolve_by_unfold(picture[:, : len(picture)], kernel)
+
+
 class Network(nn.Module):
     def __init__(self, num_classes):
         super().__init__()
@@ -130,10 +163,11 @@ class Network(nn.Module):
         return self.fc(x.view(-1, 32 * 7 * 7))
 
 
-def network(num_classes, *, act=nn.ReLU, pool=nn.MaxPool2d, wide=32, bias=True, tail=(), size=7):
+def network(num_classes, *, act=nn.ReLU, pool=nn.MaxPool2d, wide=32, tail=(), size=7, **how):
+    how = {"padding": 1, **how}
     return nn.Sequential(
-        *(nn.Conv2d(1, 16, 3, padding=1, bias=bias), act(), pool(2)),
-        *(nn.Conv2d(16, wide, 3, padding=1, bias=bias), act(), pool(2)),
+        *(nn.Conv2d(1, 16, 3, **how), act(), pool(2)),
+        *(nn.Conv2d(16, wide, 3, **how), act(), pool(2)),
         *(nn.Flatten(), nn.Linear(wide * size * size, num_classes), *tail),
     )
 
@@ -145,6 +179,31 @@ class Head(nn.Module):
 
     def forward(self, maps):
         return self.fc(maps.mean(dim=(2, 3)))
+
+
+def blocks(num_classes):
+    network = nn.Sequential()
+    for before, after in ((1, 16), (16, 32)):
+        network.append(nn.Conv2d(before, after, 3, 1, 1))
+        network.append(nn.MaxPool2d((2, 2)))
+        network.append(nn.ReLU(inplace=True))
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("last", nn.Linear(network(torch.zeros(1, 1, 28, 28)).shape[1], num_classes))
+    return network
+
+
+class Step(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, inputs):
+        return self.function(inputs)
+
+
+def head_of(function):
+    """Return a head that makes a vector of the maps by this function."""
+    return lambda channels, num_classes: nn.Sequential(Step(function), nn.Linear(channels, num_classes))
 
 
 def head(channels, num_classes, *, pool=None, bias=True, tail=()):
@@ -174,6 +233,69 @@ def shifted_down(images, amounts):
     return turned.transpose(-1, -2)
 
 
+def shifted_by_gather(images, amounts):
+    width = images.shape[-1]
+    source = torch.arange(width) - torch.tensor(amounts)[:, None]
+    inside = ((source >= 0) & (source < width))[:, None, None]
+    return images.gather(3, source.clamp(0, width - 1)[:, None, None].expand_as(images)) * inside
+
+
+def shifted_by_pixels(images, amounts):
+    return [
+        [
+            [[row[c - a] if 0 <= c - a < len(row) else 0 for c in range(len(row))] for row in map_]
+            for map_ in p
+        ]
+        for p, a in zip(images.tolist(), amounts, strict=True)
+    ]
+
+
+def shifted_in_place(images, amounts):
+    for image, amount in zip(images, amounts, strict=True):
+        image.copy_(image.roll(amount, -1))
+        image[..., slice(amount) if amount >= 0 else slice(amount, None)] = 0
+    return images
+
+
+def shifted_with_empty_slices(images, amounts):
+    parts = [torch.cat([torch.zeros_like(p[..., :a]), p[..., :-a]], -1) for p, a in zip(images, amounts)]  # noqa: B905
+    return torch.stack(parts)
+
+
+def copies(equal):
+    """Count test pictures that are equal to a training picture in this sense."""
+    return lambda train, test: sum(any(bool(equal(p, q)) for q in train) for p in test)
+
+
+def reading_by_loop(curve):
+    best, epoch = -1, 0
+    for number, accuracy in enumerate(curve, start=1):
+        if accuracy > best:
+            best, epoch = accuracy, number
+    return epoch, best - curve[-1]
+
+
+def reading_after_sorting(curve):
+    before = list(curve)
+    curve.sort()
+    return [before.index(curve[-1]) + 1, curve[-1] - before[-1]]
+
+
+def reading_to_the_first_fall(curve):
+    for place, (accuracy, later) in enumerate(pairwise(curve)):
+        if later < accuracy:
+            return place + 1, accuracy - curve[-1]
+    return len(curve), 0
+
+
+def reading_that_starts_late(curve):
+    best, epoch = curve[0], 0
+    for place in range(1, len(curve)):
+        if curve[place] > best:
+            best, epoch = curve[place], place + 1
+    return epoch, best - curve[-1]
+
+
 def copies_by_bytes(train, test):
     known = {picture.numpy().tobytes() for picture in train}
     return len([1 for picture in test if picture.numpy().tobytes() in known])
@@ -184,6 +306,9 @@ RIGHT = {
         convolve_by_unfold,
         convolve_numpy,
         four_loops,
+        sums_of_shifts,
+        convolve_in_place,
+        convolve_by_layer,
         lambda p, k: F.conv2d(p[None, None], k[None, None])[0, 0],
         lambda p, k: F.conv2d(p[None, None].double(), k[None, None].double()).squeeze((0, 1)).numpy(),
     ],
@@ -199,6 +324,7 @@ RIGHT = {
     "2.3": [
         Network,
         network,
+        blocks,
         lambda n: network(n, tail=[nn.Dropout(0.5)]),
         lambda n: nn.Sequential(network(n)).double(),
         lambda n: nn.Sequential(*list(network(n))[:-1], nn.LazyLinear(n)),
@@ -206,17 +332,29 @@ RIGHT = {
     "2.4": [
         Head,
         head,
+        head_of(lambda maps: maps.mean(dim=(2, 3))),
+        head_of(lambda maps: maps.sum(dim=(2, 3)) / maps[0, 0].numel()),
+        lambda c, n: nn.Sequential(nn.Conv2d(c, n, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        lambda c, n: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(n)),
+        lambda c, n: head(c, n, tail=[nn.Dropout(0.5)]),
         lambda c, n: nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Conv2d(c, n, 1), nn.Flatten()),
         lambda c, n: head(c, n).train(),
     ],
     "2.5": [
         shifted_by_roll,
         shifted_by_padding,
+        shifted_by_gather,
+        shifted_by_pixels,
+        shifted_in_place,
+        lambda x, a: torch.stack([F.pad(p, (n, -n)) for p, n in zip(x, a, strict=True)]),
         lambda x, a: shifted_by_padding(x, a).tolist(),
         lambda x, a: shifted_by_padding(x, torch.as_tensor(a).tolist()).numpy(),
     ],
     "2.6": [
         copies_by_bytes,
+        copies(torch.allclose),
+        copies(lambda p, q: (p - q).abs().mean() == 0),
+        lambda a, b: (torch.cdist(b.flatten(1), a.flatten(1)).min(dim=1).values == 0).sum(),
         lambda a, b: sum((a == p).flatten(1).all(dim=1).any() for p in b),
         lambda a, b: int((b[:, None] == a[None]).flatten(2).all(-1).any(1).sum()),
         lambda a, b: sum(p.tolist() in a.tolist() for p in b),
@@ -246,6 +384,10 @@ RIGHT = {
         lambda c: (int(np.argmax(c)) + 1, max(c) - c[-1]),
         lambda c: [np.argmax(c) + 1, np.max(c) - c[-1]],
         lambda c: torch.tensor([c.index(max(c)) + 1, max(c) - c[-1]]),
+        reading_by_loop,
+        reading_after_sorting,
+        lambda c: (float(c.index(max(c)) + 1), np.float32(max(c) - c[-1])),
+        lambda c: (torch.tensor(c).argmax() + 1, abs(c[-1] - max(c))),
     ],
     "2.10": [
         separable,
@@ -273,6 +415,11 @@ RIGHT = {
 WRONG = {
     "2.1": [
         misses_the_last,
+        returns_after_a_row,
+        takes_the_picture_for_a_square,
+        lambda p, k: convolve_by_unfold(p, k).int(),
+        lambda p, k: convolve_by_unfold(p, k[:2, :2]),
+        lambda p, k: F.conv2d(p[None, None], k[None, None]),
         lambda p, k: convolve_by_unfold(p, k.T),
         lambda p, k: convolve_by_unfold(p, k) / k.numel(),
         lambda p, k: convolve_by_unfold(p, k).T,
@@ -295,6 +442,12 @@ WRONG = {
         lambda n: network(10),
         lambda n: network(n, pool=nn.AvgPool2d),
         lambda n: network(n, act=nn.Tanh),
+        lambda n: network(n, act=nn.GELU),
+        lambda n: network(n, act=nn.LeakyReLU),
+        lambda n: network(n, padding=0, size=5),
+        lambda n: network(n, padding_mode="reflect"),
+        lambda n: network(n, tail=[nn.LogSoftmax(dim=1)]),
+        lambda n: Network,
         lambda n: network(n, wide=64),
         lambda n: network(n, bias=False),
         lambda n: network(n, tail=[nn.ReLU()]),
@@ -309,10 +462,25 @@ WRONG = {
         lambda c, n: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Linear(c, n)),
         lambda c, n: head(c, n, tail=[nn.Linear(n, n)]),
         lambda c, n: nn.AdaptiveAvgPool2d(1),
+        head_of(lambda maps: maps.sum(dim=(2, 3))),
+        head_of(lambda maps: maps.mean(dim=(2, 3)).relu()),
+        head_of(lambda maps: maps.relu().mean(dim=(2, 3))),
+        head_of(lambda maps: F.adaptive_avg_pool2d(maps, 1).squeeze()),
+        head_of(lambda maps: maps.mean(dim=(1, 2, 3)).view(-1, 1).expand(maps.shape[:2])),
+        head_of(lambda maps: maps.mean(dim=(0, 2, 3)).expand(maps.shape[:2])),
+        head_of(lambda maps: maps[:, :, 0, 0]),
+        lambda c, n: nn.Sequential(nn.AvgPool2d(3), nn.Flatten(), nn.LazyLinear(n)),
+        lambda c, n: head(c, n, tail=[nn.Sigmoid()]),
+        lambda c, n: head(c, 10),
         lambda c, n: head(n, c),
     ],
     "2.5": [
         shifted_down,
+        shifted_with_empty_slices,
+        lambda x, a: shifted_by_padding(x, sorted(a)),
+        lambda x, a: shifted_by_padding(x, [max(0, n) for n in a]),
+        lambda x, a: shifted_by_padding(x, a)[:, 0],
+        lambda x, a: [F.pad(p, (max(n, 0), max(-n, 0))) for p, n in zip(x, a, strict=True)],
         lambda x, a: x,
         lambda x, a: shifted_by_padding(x, [abs(n) for n in a]),
         lambda x, a: shifted_by_padding(x, [n + 1 for n in a]),
@@ -321,6 +489,14 @@ WRONG = {
     ],
     "2.6": [
         lambda a, b: len(b),
+        copies(lambda p, q: torch.equal(p[0], q[0])),
+        copies(lambda p, q: torch.equal(p[-1], q[-1])),
+        copies(lambda p, q: torch.equal(p[:, 0], q[:, 0])),
+        copies(lambda p, q: torch.equal(p.mean(dim=0), q.mean(dim=0))),
+        copies(lambda p, q: torch.equal(p.flatten().sort().values, q.flatten().sort().values)),
+        copies(lambda p, q: p in q),
+        lambda a, b: len(set(a) & set(b)),
+        lambda a, b: len({p.numpy().tobytes() for p in a} & {p.numpy().tobytes() for p in b}),
         lambda a, b: sum((a == p).any() for p in b),
         lambda a, b: sum(any(torch.equal(p, q) for q in b) for p in a),
         lambda a, b: copies_by_bytes(a, b) / len(b),
@@ -352,6 +528,12 @@ WRONG = {
     ],
     "2.9": [
         lambda c: (len(c), max(c) - c[-1]),
+        reading_to_the_first_fall,
+        reading_that_starts_late,
+        lambda c: (c.index(max(c)) + 1, round(max(c) - c[-1], 2)),
+        lambda c: (c.index(max(c)) + 1, (max(c) - c[-1]) / max(c)),
+        lambda c: (max(c) - c[-1], c.index(max(c)) + 1),
+        lambda c: {"epoch": c.index(max(c)) + 1, "lost": max(c) - c[-1]},
         lambda c: (c.index(max(c)) + 1, c[-1] - max(c)),
         lambda c: (c.index(max(c)) + 1, max(c)),
         lambda c: c.index(max(c)) + 1,
