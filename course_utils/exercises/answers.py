@@ -92,7 +92,7 @@ def same(found: Any, expected: Any, case: str, *, advice: str = "") -> None:  # 
     right = numbers(expected)
     got = numbers(found, f"{case and 'numbers '}{case}".strip() or "numbers")
     if got.shape != right.shape and not (got.size == right.size == 1):
-        raise NotYet(f"{case}expected shape {right.shape}, got {form(got)}")
+        raise NotYet(f"{case}expected {form(right)}, got {form(got)}")
     got = got.reshape(right.shape)
     wrong = ~np.isclose(got, right, rtol=1e-4, atol=1e-6)
     if wrong.any():
