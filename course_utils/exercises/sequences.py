@@ -151,7 +151,7 @@ def my_vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
     return {word: index for index, word in enumerate(words)}
 
 
-REVIEWS = [["it", "ok", "bad", "it"], ["art", "it", "art", "ok", "it"], ["no", "no", "no"]]
+REVIEWS = [["it", "ok", "a", "it"], ["as", "it", "as", "ok", "it"], ["no", "no", "no"]]
 CAPS = [*((REVIEWS, size) for size in (4, 5, 2, 100)), ([["It", "it", "It"], ["don't", "It", "it"]], 5)]
 
 
