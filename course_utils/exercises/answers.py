@@ -90,7 +90,7 @@ def same(found: Any, expected: Any, case: str, *, advice: str = "") -> None:  # 
         NotYet: If they differ; it says where.
     """
     right = numbers(expected)
-    got = numbers(found, f"{case and 'numbers '}{case}".strip() or "numbers")
+    got = numbers(found, f"numbers {case}".strip(" :,"))
     if got.shape != right.shape and not (got.size == right.size == 1):
         raise NotYet(f"{case}expected {form(right)}, got {form(got)}")
     got = got.reshape(right.shape)

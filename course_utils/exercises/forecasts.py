@@ -88,17 +88,16 @@ def examine_prepare(answer: Any) -> None:  # noqa: ANN401
             found = f"{len(train)} training and {len(test)} test windows"
             raise NotYet(f"{case}{found}: some hold steps of both parts")
         if abs(last - cut) > length or first - last >= length:
-            raise NotYet(
-                f"{case}expected about {cut} steps in the training part, got {last}, and {steps - first} after"
-            )
+            about = f"about {cut - length + 1} training and {steps - cut - length + 1} test windows"
+            raise NotYet(f"{case}expected {about}, one for each start, got {len(train)} and {len(test)}")
         future = values.copy()
-        future[last:] += 1000.0  # the training windows must not notice
+        future[first:] += 1000.0  # the training windows must not notice
         other, _ = _two_parts(call(answer, future, share, length), length, case)
         if other.shape != train.shape or not np.allclose(train, other):
             raise NotYet(
                 f"{case}the training windows change when only the future changes: something leaks back"
             )
-        _scaled_by_training(train, test, values, last, case)
+        _scaled_by_training(train, test, values, first, case)
 
 
 def _two_parts(found: Any, length: int, case: str) -> tuple[Values, Values]:  # noqa: ANN401
@@ -109,17 +108,19 @@ def _two_parts(found: Any, length: int, case: str) -> tuple[Values, Values]:  # 
     return parts[0], parts[1]
 
 
-def _scaled_by_training(train: Values, test: Values, values: Values, last: int, case: str) -> None:
-    """Mean and spread may come from all training steps, or from a few less, with n or n - 1 below the root."""
-    windows = np.lib.stride_tricks.sliding_window_view(values, train.shape[1])
-    chosen = np.concatenate([windows[: len(train)], windows[len(windows) - len(test) :]])
-    for known, ddof in product(range(last - train.shape[1], last + 1), (0, 1)):
-        mean, std = values[:known].mean(), values[:known].std(ddof=ddof)
-        if np.allclose(np.concatenate([train, test]), (chosen - mean) / std, atol=1e-5):
-            return
-    raise NotYet(
-        f"{case}no leak, but other values: scale both parts with mean and spread of the training part"
-    )
+def _scaled_by_training(train: Values, test: Values, values: Values, first: int, case: str) -> None:
+    """Mean and spread may come from all training steps, from a few less, or from the training windows."""
+    length = train.shape[1]
+    windows = np.lib.stride_tricks.sliding_window_view(values, length)
+    known = [values[:end] for end in range(len(train), first + 1)]
+    advice = "scale both parts with mean and spread of the training part"
+    for part, ddof in product([*known, windows[: len(train)]], (0, 1)):
+        scaled = (windows - part.mean()) / part.std(ddof=ddof)
+        if np.allclose(train, scaled[: len(train)], atol=1e-5):
+            if np.allclose(test, scaled[len(windows) - len(test) :], atol=1e-5):
+                return
+            advice = "the training windows are right; scale the test part alike, keep all its windows"
+    raise NotYet(f"{case}no leak, but other values: {advice}")
 
 
 def scales_by_everything(values: Values, train_share: float, length: int) -> tuple[Values, Values]:
@@ -147,7 +148,7 @@ def examine_coverage(answer: Any) -> None:  # noqa: ANN401
     errors = np.array([1.0, -3.0, 2.0, -0.5, 4.0, -2.0, 0.0, 5.0, -1.0])
     cases = [
         (errors, np.full(9, 2.0), [9, 9, 9, 10, 10, 10, 12, 12, 12]),
-        (errors, np.array([0.5, 3.5, 1.0, 1.0, 3.0, 1.0, 1.0, 9.0, 0.5]), [11, 1, 1, 11, 1, 1, 12, 1, 11]),
+        (errors, np.array([0.5, 3.5, 1.0, 1.0, 3.0, 1.0, 1.0, 4.5, 0.5]), [11, 1, 1, 11, 1, 1, 12, 7, 11]),
     ]
     expected = [my_coverage(*case) for case in cases]
     for case, right in zip(cases, expected, strict=True):
@@ -160,7 +161,8 @@ def examine_coverage(answer: Any) -> None:  # noqa: ANN401
         for month, share in right.items():
             if month not in found:
                 raise NotYet(f"{words}expected the share of month {month}, got {shown(found)}")
-            same(found[month], share, f"{words}in month {month} ")
+            advice = "`months` is a list: compare `np.array(months)`" if "nan" in shown(found[month]) else ""
+            same(found[month], share, f"{words}in month {month} ", advice=advice)
 
 
 def forgets_the_sign(errors: Values, widths: Values, months: list[int]) -> dict[int, float]:
@@ -181,15 +183,23 @@ def my_rolling_split(steps: int, folds: int, horizon: int) -> Folds:
 
 
 def same_folds(found: Any, expected: Folds, case: str) -> None:  # noqa: ANN401
+    if isinstance(found, np.ndarray) and found.dtype == object:
+        found = found.tolist()
     if not isinstance(found, list | tuple) or len(found) != len(expected):
-        raise NotYet(f"{case}expected {len(expected)} folds, got {shown(found)}")
+        got = f"{len(found)}: " if isinstance(found, list | tuple) else ""
+        raise NotYet(f"{case}expected a list of {len(expected)} folds, got {got}{shown(found)}")
     for number, (fold, right) in enumerate(zip(found, expected, strict=True), start=1):
-        train, test = (numbers(part, "indices") for part in pair(fold, "training steps", "test steps"))
         where = f"{case}fold {number}: "
+        train, test = (_steps(part, where) for part in pair(fold, "training steps", "test steps"))
         if train.size and test.size and train.max() >= test.min():
             raise NotYet(f"{where}training step {train.max():g} is not before test step {test.min():g}")
         same(test, right[1], f"{where}as the test steps ")
         same(train, right[0], f"{where}as the training steps ")
+
+
+def _steps(part: Any, where: str) -> Values:  # noqa: ANN401
+    what = f"numbers of steps {where}".rstrip(": ")
+    return np.sort(numbers(list(part), what)) if isinstance(part, set | frozenset) else numbers(part, what)
 
 
 def every_part_but_one(steps: int, folds: int, horizon: int) -> Folds:

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,7 +27,7 @@ def my_lstm_step(weights: Weights, x: torch.Tensor, h: torch.Tensor, c: torch.Te
 
 def examine_lstm_step(answer: Any) -> None:
     cases, expected = [], []
-    for count, features, hidden in ((2, 3, 2), (1, 1, 3)):
+    for count, features, hidden in ((2, 4, 3), (1, 1, 2)):
         cell = nn.LSTMCell(features, hidden).requires_grad_(False)
         for value in cell.parameters():
             value.mul_(3)
@@ -34,10 +35,24 @@ def examine_lstm_step(answer: Any) -> None:
         cases.append((tuple(cell.parameters()), x, h, c))
         expected.append(cell(x, (h, c)))
     for case, (h, c) in zip(cases, expected, strict=True):
-        words = f"for {len(h)} examples and a state of {h.shape[1]} numbers, "
-        found_h, found_c = pair(call(answer, *case), "the new h", "the new c")
-        same(found_c, c, f"{words}as the new c ")
+        words = f"for {len(h)} example{'s' * (len(h) > 1)} and a state of {h.shape[1]} numbers, "
+        found = call(answer, *case)
+        stacked = isinstance(found, torch.Tensor | np.ndarray) and found.ndim == 3
+        found_h, found_c = pair(list(found) if stacked else found, "the new h", "the new c")
+        advice = "is each block its gate, and are all four weights in?"
+        if alike(found_h, c) and alike(found_c, h):
+            advice = "h and c have changed places"
+        same(found_c, c, f"{words}as the new c ", advice=advice)
         same(found_h, h, f"{words}as the new h ", advice="the new c is right")
+
+
+def alike(found: Any, expected: Any) -> bool:
+    """Whether two blocks of numbers are the same; whatever is no block is not."""
+    try:
+        same(found, expected, "")
+    except NotYet:
+        return False
+    return True
 
 
 def never_forgets(weights: Weights, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> State:
@@ -69,7 +84,8 @@ def examine_gradient_norms(answer: Any) -> None:
     expected = [my_gradient_norms(*copied(list(case))) for case in cases]
     for case, right in zip(cases, expected, strict=True):
         words = f"for {type(case[0]).__name__}, 6 inputs and the output at step {case[2]}, "
-        same(call(answer, *case), right.detach(), f"{words}from 0 to {case[2]} steps back: ")
+        advice = "of this output alone, by all features of an input together, the newest input first"
+        same(call(answer, *case), right.detach(), f"{words}from 0 to {case[2]} steps back: ", advice=advice)
 
 
 def first_input_first(network: nn.Module, inputs: Any, step: int) -> Any:
@@ -98,16 +114,23 @@ BATCHES = ([[5, 6, 7], [8]], [[2], [3, 4], [5, 6, 7, 8]], [[9, 9]], [[3, 0], [4,
 def same_padding(found: Any, expected: tuple[torch.Tensor, torch.Tensor], case: str) -> None:
     padded, lengths = pair(found, "the padded table", "the lengths")
     same(padded, expected[0], f"{case}as the table ")
-    if str(getattr(padded, "dtype", "int64")).removeprefix("torch.") not in ("int64", "int32", "object"):
-        raise NotYet(
-            f"{case}expected a table of int64, got {padded.dtype}: an embedding looks up whole numbers"
-        )
+    wrong = sorted(_kinds(padded) - {"int64", "int32", "int"})
+    if wrong:
+        raise NotYet(f"{case}expected a table of int64, got {wrong[0]}: an embedding looks up whole numbers")
     same(
         lengths,
         expected[1],
         f"{case}as the lengths ",
         advice="the padding does not count, a 0 of the text does",
     )
+
+
+def _kinds(table: Any) -> set[str]:
+    """Return the kinds of the numbers in a table, also in one made of lists."""
+    if isinstance(table, list | tuple):
+        return set().union(*map(_kinds, table))
+    kind = str(getattr(table, "dtype", type(table).__name__)).removeprefix("torch.")
+    return _kinds(table.tolist()) if kind == "object" else {kind}
 
 
 def pads_at_the_front(sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,12 +151,8 @@ def my_vocabulary(texts: list[list[str]], max_size: int) -> dict[str, int]:
     return {word: index for index, word in enumerate(words)}
 
 
-REVIEWS = [
-    ["film", "kid", "bad", "film"],
-    ["actor", "film", "actor", "kid", "film"],
-    ["plot", "plot", "plot"],
-]
-CAPS = [(REVIEWS, max_size) for max_size in (4, 5, 2, 100)]
+REVIEWS = [["it", "ok", "a", "it"], ["as", "it", "as", "ok", "it"], ["no", "no", "no"]]
+CAPS = [*((REVIEWS, size) for size in (4, 5, 2, 100)), ([["It", "it", "It"], ["don't", "It", "it"]], 5)]
 
 
 def same_vocabulary(found: Any, expected: dict[str, int], case: str) -> None:
@@ -188,7 +207,7 @@ def my_masked_mean(vectors: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
 
 MASKED = (
     (torch.arange(1.0, 13.0).reshape(2, 3, 2), torch.tensor([[5, 7, 0], [4, 0, 0]])),
-    (torch.tensor([[[2.0], [-4.0], [9.0], [3.0]]]), torch.tensor([[3, 8, 2, 0]])),
+    (torch.tensor([[[2.0], [-4.0], [9.0], [3.0]]]), torch.tensor([[8, 1, 8, 0]])),
     (torch.tensor([[[1.0, 2.0]], [[3.0, 5.0]]]), torch.tensor([[0], [6]])),
 )
 
@@ -220,12 +239,29 @@ def examine_clipped_pass(answer: Any) -> None:
     for count, max_norm in ((1, 0.5), (3, 0.5), (3, 100.0)):
         case = (model, batches[:count], 0.3, max_norm)
         expected = my_clipped_pass(*copied(list(case)))
-        words = f"after {count} batches, learning rate 0.3, max_norm {max_norm:g}: "
+        words = f"after {count} batch{'es' * (count > 1)}, learning rate 0.3, max_norm {max_norm:g}: "
         found = dict(network(call(answer, *case), words).named_parameters())
+        advice = _what_was_done(found, *case)
         for name, right in expected.named_parameters():
             if name not in found:
                 raise NotYet(f"{words}expected the network that came in, got one without {name!r}")
-            same(found[name], right.detach(), f"{words}as {name} ")
+            same(found[name], right, f"{words}as {name} ", advice=advice)
+
+
+def _what_was_done(
+    found: dict[str, Any], model: nn.Module, batches: list[Batch], rate: float, most: float
+) -> str:
+    others = (
+        (my_clipped_pass(copied(model), [], rate, most), "no weight has moved: who takes the step?"),
+        (my_clipped_pass(copied(model), batches, rate, math.inf), "these are the weights without clipping"),
+        (clips_each_on_its_own(copied(model), batches, rate, most), "clip all parameters together"),
+    )
+    for other, why in others:
+        if all(alike(found.get(name), weight) for name, weight in other.named_parameters()):
+            return why
+    return (
+        "one step a batch, old gradients cleared, the norm of all gradients together clipped before the step"
+    )
 
 
 def clips_too_late(
