@@ -63,9 +63,9 @@ def test_outside_of_jupyter_nothing_happens():
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("digits", "name 'digits' is not defined. It is made in section 1.7 The data: run that first"),
+        ("digits", "name 'digits' is not defined. It is made in section 1.6 The data: run that first"),
         ("plt", "It is made in the cells before the first section: run that first"),
-        ("def f():\n    return digits\nf()", "It is made in section 1.7 The data"),
+        ("def f():\n    return digits\nf()", "It is made in section 1.6 The data"),
         ("my_typo", "name 'my_typo' is not defined"),
     ],
 )

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("chapters", nargs="*", help=f"of {', '.join(CHAPTERS)}; all if none is named")
     parser.add_argument("--seed", type=int, default=0, help="0 makes what is shipped; others show the spread")
     parser.add_argument("--folder", type=Path, default=CHECKPOINTS, help="where they go")
-    parser.add_argument("--files", nargs="+", help="only these, e.g. 02_emoji; all of them if none is named")
+    parser.add_argument("--files", nargs="+", help="only these; all if none is named")
     given = parser.parse_args(arguments)
     wanted = [chapter.zfill(2) for chapter in given.chapters]
     if unknown := sorted(set(wanted) - set(CHAPTERS)):
