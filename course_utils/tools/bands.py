@@ -42,7 +42,7 @@ def measure(records: Sequence[Record]) -> Chapter:
         "hardware": records[0].hardware,
         "versions": records[0].versions,
     }
-    held = sorted((id for id, claim in made[0].items() if claim["kind"] != "measured"), key=_order)
+    held = sorted((id for id, claim in made[0].items() if claim["kind"] != "measured"), key=by_number)
     found = {id: _band([claims[id] for claims in made], records) for id in held}
     return {"n": len(records), "made": story, "bands": found}
 
@@ -85,7 +85,7 @@ def _table(lines: Iterable[str], depth: int) -> str:
     return "{\n" + " " * depth + between.join(lines) + "\n" + " " * (depth - 1) + "}"
 
 
-def _order(id: str) -> tuple[int, ...]:
+def by_number(id: str) -> tuple[int, ...]:
     """Sort 01.2 before 01.10."""
     return tuple(map(int, id.split(".")))
 

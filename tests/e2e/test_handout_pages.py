@@ -292,6 +292,12 @@ def test_print(opened: Opened):
     screen_only = "[...document.querySelectorAll('nav, .bar, button, form.slider')]"
     hidden = f"{screen_only}.filter((e) => e.checkVisibility()).length"
     assert page.evaluate(hidden) == 0
+    for kind, shown in (("core", True), ("extra", False)):  # the core is on paper; the extras are named
+        bodies = f"[...document.querySelectorAll('main section:has(h2 > .{kind}) > .cell')]"
+        assert page.evaluate(f"{bodies}.filter((e) => e.checkVisibility()).length > 0") is shown
+        headings = page.locator(f"main h2:has(> .{kind})")
+        assert headings.count() > 0
+        assert all(heading.is_visible() for heading in headings.all())
     pages = _printed(page, SCREENSHOTS / f"{name}-print.pdf")
     assert all(0 <= used <= 1 for used in pages)
     assert "learner" not in name or len(pages) <= MOST_PAGES
@@ -315,7 +321,7 @@ def _printed(page: Page, target: Path) -> list[float]:
 
 @on(*PAGES)
 def test_print_everything(opened: Opened):
-    """The button unfolds what is folded, for one print."""
+    """The button unfolds what is folded and prints the extras, for one print."""
     page = opened.page
     folded = "[...document.querySelectorAll('main details:not([open])')].length"
     before = page.evaluate(folded)

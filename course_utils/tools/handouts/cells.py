@@ -12,6 +12,7 @@ from nbconvert.filters import strip_ansi
 from course_utils import claims
 from course_utils.exercises import grading
 from course_utils.tools import notebooks
+from course_utils.tools.bands import by_number
 from course_utils.tools.handouts.pages import Page, clean
 from course_utils.tools.notebooks import joined
 from course_utils.tools.tree import CourseError
@@ -42,7 +43,9 @@ def prepare(
         CourseError: If a figure has no alternative text, or an exercise is not known.
     """
     records = {id: task for data in _data(notebook) for id, task in data.get(grading.MIME, {}).items()}
-    tasks = {id: _task(id, record, page) for id, record in records.items()}
+    tasks = {
+        id: _task(id, records[id], page) for id in sorted(records, key=by_number)
+    }  # files sort 1.10 before 1.2
     cells = [cell for whole in notebook["cells"] for cell in _split(whole)]
     notebook["cells"] = [cell for cell in cells if not LEFT_OUT & set(notebooks.tags(cell))]
     for cell in notebook["cells"]:

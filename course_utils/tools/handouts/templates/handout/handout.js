@@ -27,7 +27,7 @@ if (fold) {
   });
 }
 
-// Printing everything: what is folded is unfolded for this one print, and then folds again.
+// Printing everything: for this one print what is folded is unfolded, and the extras are on paper.
 const print = document.getElementById("print");
 if (print) {
   let opened = [];
@@ -35,9 +35,13 @@ if (print) {
   print.addEventListener("click", () => {
     opened = all("main details:not([open])");
     opened.forEach((details) => { details.open = true; });
+    document.documentElement.classList.add("everything");
     window.print();
   });
-  addEventListener("afterprint", () => { opened.splice(0).forEach((details) => { details.open = false; }); });
+  addEventListener("afterprint", () => {
+    opened.splice(0).forEach((details) => { details.open = false; });
+    document.documentElement.classList.remove("everything");
+  });
 }
 
 // Copying, also from a file on disk, where some browsers have no clipboard API.
