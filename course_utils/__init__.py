@@ -9,5 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: the install is always editable, so lessons never use a relative path."""
 
+# What the course reads it fetches itself, verified: transformers and timm never ask the network, and draw no bars.
+for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one thread, as everywhere
+
 CHECKPOINTS = Path(os.environ.get("COURSE_CHECKPOINTS", ROOT / "data" / "checkpoints"))
 """Where shipped results lie; `course claims` sets the variable to measure what re-making them would change."""

@@ -60,6 +60,24 @@ def load(model: nn.Module, name: str, *, folder: Path = CHECKPOINTS) -> dict[str
     Raises:
         CheckpointError: If there is no such checkpoint, it is damaged or it does not fit.
     """
+    story = read_story(name, folder=folder)
+    try:
+        model.load_state_dict(load_file(folder / f"{name}.safetensors"))
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {name!r} does not fit {type(model).__name__}: {error}") from error
+    return story
+
+
+def read_story(name: str, *, folder: Path = CHECKPOINTS) -> dict[str, Any]:
+    """Return the story of a checkpoint: what made it, and what was measured.
+
+    Args:
+        name: E.g. `"01_drawn_digit"`.
+        folder: Where checkpoints are kept.
+
+    Raises:
+        CheckpointError: If there is no such checkpoint, or it is damaged.
+    """
     path = folder / f"{name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
@@ -67,13 +85,10 @@ def load(model: nn.Module, name: str, *, folder: Path = CHECKPOINTS) -> dict[str
             f"no checkpoint {name!r}; there are: {there}. `course checkpoints` makes them anew"
         )
     try:
-        model.load_state_dict(load_file(path))
+        with safe_open(path, framework="pt") as opened:
+            story: dict[str, Any] = json.loads(opened.metadata()["story"])
     except SafetensorError as error:
         raise CheckpointError(
             f"checkpoint {name!r} is damaged: {error}. `course checkpoints` makes it anew"
         ) from error
-    except RuntimeError as error:
-        raise CheckpointError(f"checkpoint {name!r} does not fit {type(model).__name__}: {error}") from error
-    with safe_open(path, framework="pt") as opened:
-        story: dict[str, Any] = json.loads(opened.metadata()["story"])
     return story

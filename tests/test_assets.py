@@ -626,9 +626,11 @@ def test_every_entry_is_well_formed(asset: assets.Asset) -> None:
         assert asset.package.kind in ("wheel", "sdist")
         assert re.fullmatch("[0-9a-f]{64}", asset.package.sha256)
     else:
-        assert len(asset.urls) + bool(asset.torchvision) >= 2, "a full asset has a second source"
+        assert len(asset.urls + asset.copy_urls) + bool(asset.torchvision) >= 2, (
+            "a full asset has a second source"
+        )
         assert all(url.startswith("https://") and url.endswith("/") for url in asset.urls)
-    for member in asset.members:
+    for member in asset.members + asset.copy_members:
         assert member.size_bytes > 0
         assert re.fullmatch("[0-9a-f]{64}", member.sha256)
         assert re.fullmatch("([0-9a-f]{32})?", member.md5)

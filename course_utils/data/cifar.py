@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from course_utils.data import assets
 from course_utils.data.assets import AssetError
-from course_utils.data.images import Images, Labels, Pixels, three_sets
+from course_utils.data.images import Images, Labels, Pixels, Scale, three_sets
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PARQUET = {"train": "train-00000-of-00001.parquet", "test": "test-00000-of-00001.parquet"}
@@ -35,11 +35,12 @@ def load_raw(folder: Path | None = None) -> tuple[Pixels, Labels, int]:
     return pixels, labels, len(test[1])
 
 
-def load_cifar10(*, seed: int) -> Images:
+def load_cifar10(*, seed: int, scale: Scale | None = None) -> Images:
     """Read the photographs: 45,000 to train, 5,000 for validation, and the official 10,000 to test.
 
     Args:
         seed: Decides which photographs are for validation.
+        scale: Mean and standard deviation of the three channels, as `three_sets` takes them.
 
     Raises:
         AssetError: If the data cannot be fetched or read; the message says what to do.
@@ -50,7 +51,7 @@ def load_cifar10(*, seed: int) -> Images:
     rows = np.arange(len(labels))
     pool, test = rows[:-official_test], rows[-official_test:]
     train, validation = train_test_split(pool, test_size=0.1, stratify=labels[pool], random_state=seed)
-    return three_sets(pixels, labels, (train, validation, test), CLASSES)
+    return three_sets(pixels, labels, (train, validation, test), CLASSES, scale=scale)
 
 
 def _official(folder: Path, part: str) -> tuple[Pixels, Labels]:

@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import GroupShuffleSplit
 
 from course_utils.data import assets
-from course_utils.data.images import Images, Labels, Pixels, three_sets
+from course_utils.data.images import Images, Labels, Pixels, Scale, three_sets
 
 SIDE = 32  # pixels
 NEAR = 11.0
@@ -32,11 +32,14 @@ CLASSES = (
 """The groups of Unicode. The tenth, Component (skin tones and hair), holds nothing but parts and is left out."""
 
 
-def load_raw() -> tuple[Pixels, Labels, tuple[str, ...]]:
-    """Read the emoji, pasted on white and shrunk to 32×32.
+def load_raw(side: int = SIDE) -> tuple[Pixels, Labels, tuple[str, ...]]:
+    """Read the emoji, pasted on white and shrunk.
+
+    Args:
+        side: Of the pictures, in pixels; they are stored with 72.
 
     Returns:
-        Pictures, uint8, shape (N, 32, 32, 3); group indices, int64, shape (N,); and the names of the emoji.
+        Pictures, uint8, shape (N, side, side, 3); group indices, int64, shape (N,); and the names of the emoji.
 
     Raises:
         AssetError: If the data cannot be fetched; the message says what to do.
@@ -44,13 +47,13 @@ def load_raw() -> tuple[Pixels, Labels, tuple[str, ...]]:
     folders = assets.fetch_all(["emoji_pictures", "emoji_names"])
     table = json.loads((folders["emoji_names"] / "emoji.json").read_text(encoding="utf-8"))
     chosen = sorted((row["unified"], row) for row in table if row["category"] in CLASSES)
-    pixels = np.empty((len(chosen), SIDE, SIDE, 3), dtype=np.uint8)
+    pixels = np.empty((len(chosen), side, side, 3), dtype=np.uint8)
     for position, (code, _) in enumerate(chosen):
         with Image.open(_picture(folders["emoji_pictures"] / "72x72", code)) as opened:
             picture = opened.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(picture)
-        pixels[position] = np.asarray(white.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+        pixels[position] = np.asarray(white.convert("RGB").resize((side, side), Image.Resampling.BOX))
     labels = np.array([CLASSES.index(row["category"]) for _, row in chosen], dtype=np.int64)
     return pixels, labels, tuple(str(row["name"] or row["short_name"]).upper() for _, row in chosen)
 
@@ -79,7 +82,7 @@ def kinships(pixels: Pixels, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
     return np.asarray(connected_components(kin, directed=False)[1], dtype=np.int64)
 
 
-def load_emoji(*, seed: int) -> Images:
+def load_emoji(*, seed: int, side: int = SIDE, scale: Scale | None = None) -> Images:
     """Read the emoji and split them by kinship, so that no copy of a test picture is learned from.
 
     The test set, a fifth of the groups, is the same for every seed, so that no shipped checkpoint has seen it;
@@ -87,6 +90,8 @@ def load_emoji(*, seed: int) -> Images:
 
     Args:
         seed: Decides which groups are for validation.
+        side: Of the pictures, in pixels; they are stored with 72.
+        scale: Mean and standard deviation of the three channels, as `three_sets` takes them.
 
     Raises:
         AssetError: If the data cannot be fetched; the message says what to do.
@@ -95,9 +100,11 @@ def load_emoji(*, seed: int) -> Images:
     """
     pixels, labels, names = load_raw()
     groups = kinships(pixels, names)
+    if side != SIDE:
+        pixels = load_raw(side)[0]
     pool, test = _split(np.arange(len(labels)), groups, 0.2, seed=0)
     train, validation = _split(pool, groups, 1 / 6, seed=seed)
-    return three_sets(pixels, labels, (train, validation, test), CLASSES, paper=1.0)
+    return three_sets(pixels, labels, (train, validation, test), CLASSES, paper=1.0, scale=scale)
 
 
 def _split(

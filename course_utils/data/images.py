@@ -9,6 +9,7 @@ import torch
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+Scale = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class ImagePart(NamedTuple):
@@ -67,8 +68,9 @@ def three_sets(
     classes: tuple[str, ...],
     *,
     paper: float | None = None,
+    scale: Scale | None = None,
 ) -> Images:
-    """Standardise pictures channel by channel, by the training rows alone.
+    """Standardise pictures channel by channel.
 
     Args:
         pixels: Shape (N, H, W, 3).
@@ -76,8 +78,10 @@ def three_sets(
         rows: Those of the training, validation and test set.
         classes: Names of the classes.
         paper: What lies beyond a picture, 0 (black) to 1 (white); without it, the mean colour.
+        scale: Mean and standard deviation of the channels, 0 to 1, that a pretrained network wants; without it, those
+            of the training rows alone.
     """
-    mean, std = _mean_and_std(pixels[rows[0]])
+    mean, std = map(torch.tensor, scale) if scale else _mean_and_std(pixels[rows[0]])
     parts = [
         ImagePart(standardise(pixels[chosen], mean, std), torch.from_numpy(labels[chosen])) for chosen in rows
     ]
