@@ -119,9 +119,10 @@ def examine_sentence_vectors(answer: Any) -> None:
         got = numbers(found, f"vectors {words}".strip())
         advice = "the mean over the real pieces of each text, scaled to length 1"
         if got.shape == right.shape and abs((got**2).sum(axis=1) - 1).max() > 1e-3:
-            advice = f"the lengths are {', '.join(f'{length:.3g}' for length in (got**2).sum(axis=1) ** 0.5)}"
+            lengths = ", ".join(f"{length:.3g}" for length in (got**2).sum(axis=1) ** 0.5)
+            advice = f"the rows have the lengths {lengths}, not 1"
         elif got.shape == right.shape:
-            advice = "the length is 1; which pieces count, and when is the length taken?"
+            advice = "the lengths are right; which pieces count, and is each text on its own?"
         same(found, right, words, advice=advice)
 
 
@@ -160,7 +161,7 @@ def examine_merged_weight(answer: Any) -> None:
     expected = [my_merged_weight(*case) for case in cases]
     for (weight, a, b, alpha), right in zip(cases, expected, strict=True):
         words = f"for a weight of shape {tuple(weight.shape)}, rank {len(a)}, alpha {alpha:g} "
-        advice = "the same answers as the layer with its adapter: mind the rank, and the order of b and a"
+        advice = "is the layer itself in it, and the adapter with its scale, once?"
         same(call(answer, weight, a, b, alpha), right, words, advice=advice)
 
 
