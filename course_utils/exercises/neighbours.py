@@ -116,8 +116,8 @@ def examine_split(answer: Any) -> None:
         sizes = ", ".join(f"{groups.count(group)} × {group!r}" for group in dict.fromkeys(groups))
         words = f"for {len(groups)} pictures, {sizes}, share {share:g}: "
         found = call(answer, groups, share)
-        if isinstance(found, np.ndarray) and found.dtype == object:
-            found = found.tolist()
+        if isinstance(found, np.ndarray | torch.Tensor) and found.ndim:
+            found = list(found)
         train, test = (_rows(part, len(groups), words) for part in pair(found, "training rows", "test rows"))
         _each_row_once(train, test, len(groups), words)
         both = {groups[row] for row in train} & {groups[row] for row in test}
@@ -127,9 +127,12 @@ def examine_split(answer: Any) -> None:
 
 
 def _rows(part: Any, count: int, words: str) -> list[int]:
-    values = numbers(
-        sorted(part) if isinstance(part, set | frozenset) else part, f"row numbers {words}".rstrip(": ")
-    )
+    listed = list(part) if isinstance(part, set | frozenset) else part
+    values = numbers(listed, f"row numbers {words}".rstrip(": "))
+    if str(getattr(listed, "dtype", "")).endswith("bool") or (
+        isinstance(listed, list | tuple) and any(isinstance(value, bool) for value in listed)
+    ):
+        raise NotYet(f"{words}expected row numbers, got true and false: of which rows are they true?")
     if values.ndim != 1:
         raise NotYet(f"{words}expected a list of row numbers, got {shown(part)}")
     odd = [value for value in values.tolist() if value not in range(count)]

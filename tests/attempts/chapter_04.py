@@ -795,6 +795,7 @@ WRONG = {
         split_by_the_front,
         split_one_picture_each,
         split_counting_from_one,
+        lambda groups, share: tuple(map(torch.tensor, split_as_masks(groups, share))),
         lambda groups, share: split_largest_first(groups, share)[::-1],
         lambda groups, share: split_largest_first(groups, share)[1],
         lambda groups, share: split_largest_first(groups, 1 - share),
