@@ -12,14 +12,13 @@ from course_utils.exercises.exercise import NotYet
 from course_utils.exercises.trials import call
 
 Rows = tuple[list[int], list[int]]
+Tensor = torch.Tensor
 
 
 # --- 4.2: the nearest neighbours ------------------------------------------------------------------------------
 
 
-def my_neighbours(
-    train_features: torch.Tensor, train_labels: torch.Tensor, features: torch.Tensor, k: int
-) -> Any:
+def my_neighbours(train_features: Tensor, train_labels: Tensor, features: Tensor, k: int) -> Any:
     train_features = train_features / train_features.norm(dim=1, keepdim=True)
     features = features / features.norm(dim=1, keepdim=True)
     nearest = (features @ train_features.T).topk(k, dim=1).indices  # (M, k)
@@ -27,7 +26,7 @@ def my_neighbours(
     return torch.stack([count.argmax() for count in votes])  # the first, so the smallest, of the largest
 
 
-Search = tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]
+Search = tuple[Tensor, Tensor, Tensor, int]
 
 
 def searches() -> list[Search]:
@@ -41,7 +40,7 @@ def searches() -> list[Search]:
     return [*cases, (wide, torch.arange(30) % 4 + 1, torch.randn(5, 12), 5), (places, labels, queries, 11)]
 
 
-def _directions(degrees: torch.Tensor) -> torch.Tensor:
+def _directions(degrees: Tensor) -> Tensor:
     angles = degrees * math.pi / 180
     return torch.stack([angles.cos(), angles.sin()], dim=1)
 
@@ -66,23 +65,17 @@ def examine_neighbours(answer: Any) -> None:
         same(found, right, words)
 
 
-def longest_rows_win(
-    train_features: torch.Tensor, train_labels: torch.Tensor, features: torch.Tensor, k: int
-) -> Any:
+def longest_rows_win(train_features: Tensor, train_labels: Tensor, features: Tensor, k: int) -> Any:
     nearest = (features @ train_features.T).topk(k, dim=1).indices
     return train_labels[nearest].mode(dim=1).values
 
 
-def shortest_distance(
-    train_features: torch.Tensor, train_labels: torch.Tensor, features: torch.Tensor, k: int
-) -> Any:
+def shortest_distance(train_features: Tensor, train_labels: Tensor, features: Tensor, k: int) -> Any:
     nearest = torch.cdist(features, train_features).topk(k, dim=1, largest=False).indices
     return train_labels[nearest].mode(dim=1).values
 
 
-def nearest_of_a_tie(
-    train_features: torch.Tensor, train_labels: torch.Tensor, features: torch.Tensor, k: int
-) -> Any:
+def nearest_of_a_tie(train_features: Tensor, train_labels: Tensor, features: Tensor, k: int) -> Any:
     closeness = torch.cosine_similarity(features[:, None], train_features[None], dim=2)
     rows = train_labels[closeness.topk(k, dim=1).indices].tolist()
     return torch.tensor([max(labels, key=labels.count) for labels in rows])
