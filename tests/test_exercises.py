@@ -77,7 +77,9 @@ def dressed(value, dress):
         return tuple(dressed(part, dress) for part in value)
     if isinstance(value, dict):
         return {name: dressed(part, dress) for name, part in value.items()}
-    if isinstance(value, str | nn.Module):
+    if isinstance(value, list) and any(isinstance(part, dict | nn.Parameter) for part in value):
+        return [dressed(part, dress) for part in value]
+    if isinstance(value, str | nn.Module | nn.Parameter):
         return value
     return dress(torch.as_tensor(value))
 

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -197,13 +197,18 @@ class Patient:
 
 
 @contextlib.contextmanager
-def clinic(name: str, expect: tuple[int | None, ...] | None = None) -> Iterator[Patient]:
+def clinic(
+    name: str,
+    expect: tuple[int | None, ...] | None = None,
+    symptom: Callable[[Any], str] | None = None,
+) -> Iterator[Patient]:
     """Run a sick cell: print the last line of its error instead of stopping, or say that it is healed.
 
     Args:
         name: What the patient suffers from.
-        expect: The shape of what the healed cell hands over, `None` where any size is right. Without it, a cell that
-            raises nothing counts as healed, also an empty one.
+        expect: The shape of what the healed cell hands over, `None` where any size is right.
+        symptom: For a patient that raises no error: takes what was handed over, and returns what is wrong with it,
+            or nothing. Without `expect` and `symptom`, a cell that raises nothing counts as healed, also an empty one.
 
     Example:
         with clinic("shape", expect=(8, 10)) as healed:
@@ -212,27 +217,40 @@ def clinic(name: str, expect: tuple[int | None, ...] | None = None) -> Iterator[
     patient = Patient()
     try:
         yield patient
-        wrong = "" if expect is None else _symptom(patient.value, expect)
+        wrong = _wrong(patient.value, expect, symptom)
     except Exception as error:
         last = str(error).strip().splitlines() or [""]
         wrong = f"{type(error).__name__}: {' '.join(last)[:400]}"
-    right = "runs without an error" if expect is None else "healed"
+    right = "healed" if expect is not None or symptom else "runs without an error"
     print(f"✗ {name}: {wrong}" if wrong else f"✓ {name}: {right}")
 
 
-def _symptom(value: Any, expect: tuple[int | None, ...]) -> str:  # noqa: ANN401
+def _wrong(value: Any, expect: tuple[int | None, ...] | None, symptom: Callable[[Any], str] | None) -> str:  # noqa: ANN401
     """Say what is wrong with what a healed cell made; nothing if all is well."""
+    if expect is None and symptom is None:
+        return ""
+    if value is ...:
+        what = "what the cell makes" if expect is None else f"a result of shape {_sizes(expect)}"
+        return f"no error, and nothing came out: hand {what} to `healed`"
+    try:
+        found = _other_shape(value, expect) or (symptom(value) if symptom else "")
+    except NotYet as error:
+        found = str(error)
+    return f"no error, but {found}" if found else ""
+
+
+def _other_shape(value: Any, expect: tuple[int | None, ...] | None) -> str:  # noqa: ANN401
     from course_utils.exercises import answers
 
-    wanted = f"({', '.join('any' if size is None else str(size) for size in expect)})"
-    if value is ...:
-        return f"no error, and nothing came out: hand a result of shape {wanted} to `healed`"
-    try:
-        shape = answers.numbers(value).shape
-    except NotYet as found:
-        return f"no error, but {found}"
+    if expect is None:
+        return ""
+    shape = answers.numbers(value).shape
     fits = len(shape) == len(expect) and all(e in (None, s) for s, e in zip(shape, expect, strict=True))
-    return "" if fits else f"no error, but expected a result of shape {wanted}, got {shape}"
+    return "" if fits else f"expected a result of shape {_sizes(expect)}, got {shape}"
+
+
+def _sizes(expect: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in expect)})"
 
 
 def _read() -> dict[str, str]:
