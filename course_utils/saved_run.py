@@ -104,13 +104,13 @@ def random_state() -> dict[str, torch.Tensor]:
 
 def set_random_state(states: Mapping[str, torch.Tensor]) -> None:
     """Put the global generators back into the state that `random_state` returned."""
-    torch.set_rng_state(states["torch"])
+    torch.set_rng_state(states["torch"].clone())  # a row of a larger tensor crashes PyTorch 2.14
     version, *whole, gauss = states["python"].tolist()
     random.setstate((int(version), tuple(map(int, whole)), None if np.isnan(gauss) else gauss))
     *keys, position, has_gauss, cached = states["numpy"].tolist()
     np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), int(position), int(has_gauss), cached))
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+        torch.cuda.set_rng_state(states["cuda"].clone())
 
 
 def generators(loaders: Iterable[object]) -> list[torch.Generator]:

@@ -69,7 +69,10 @@ def test_another_training_is_refused_with_what_differs(tmp_path):
 def test_global_generators_go_on_where_they_were(tmp_path):
     random.gauss(0, 1)
     np.random.standard_normal()  # both have a second number in store now
-    torch.save(saved_run.random_state(), tmp_path / "random.pt")
+    two = {
+        name: torch.stack([value, value]) for name, value in saved_run.random_state().items()
+    }  # of processes
+    torch.save(two, tmp_path / "random.pt")
 
     def draw():
         return (
@@ -81,7 +84,8 @@ def test_global_generators_go_on_where_they_were(tmp_path):
 
     expected = draw()
     draw()
-    saved_run.set_random_state(torch.load(tmp_path / "random.pt", weights_only=True))
+    read = torch.load(tmp_path / "random.pt", weights_only=True)
+    saved_run.set_random_state({name: value[1] for name, value in read.items()})
     assert draw() == expected
 
 

@@ -80,7 +80,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-class CustomImageDataset(Dataset[tuple[Any, int]]):
+class CustomImageDataset(Dataset[tuple[object, int]]):
     """Pictures on disk with their labels, read when they are asked for.
 
     Args:
