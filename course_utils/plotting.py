@@ -36,7 +36,7 @@ def to_png(figure: Figure, *, dpi: int = DPI) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Matplotlib's, for each sign that its font does not have: a learner's classes have names in any script.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from .*font", UserWarning)
         figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import zipfile
 
+import lessons
+import matplotlib
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from course_utils import ROOT
 from course_utils.data.folders import (
     CustomImageDataset,
     FolderError,
@@ -125,11 +129,15 @@ def test_what_cannot_be_read_says_what_it_is_and_what_to_do(tmp_path, monkeypatc
 # A folder of classes
 
 
-def good_folder(root):
-    for name, colour in (("猫", (200, 40, 40)), ("собака", (40, 200, 40)), ("été", (40, 40, 200))):
+def noise(seed):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8))
+
+
+def good_folder(root, each=2):
+    for place, name in enumerate(("猫", "собака", "été")):
         (root / name).mkdir(parents=True)
-        for number in range(2):
-            Image.new("RGB", (12, 12), colour).save(root / name / f"{number}.png")
+        for number in range(each):
+            noise(100 * place + number).save(root / name / f"{number}.png")
     return root
 
 
@@ -158,9 +166,9 @@ def test_a_folder_within_a_class_is_a_group(tmp_path):
     assert len(set(data.groups)) == 7
 
 
-def awkward_folder(root):
-    """Twelve kinds of files that somebody's folder has."""
-    good_folder(root)
+def awkward_folder(root, each=2):
+    """Sixteen kinds of things that somebody's folder has."""
+    good_folder(root, each)
     (root / "猫" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (root / "猫" / "Thumbs.db").write_bytes(b"\xd0\xcf")
     (root / ".git").mkdir()
@@ -171,9 +179,15 @@ def awkward_folder(root):
     (root / "собака" / "film.mp4").write_bytes(b"\0\0\0 ftypmp42")
     (root / "plan.pdf").write_bytes(b"%PDF-1.4")
     (root / "nothing in it").mkdir()
-    Image.new("CMYK", (12, 12)).save(root / "été" / "print.jpg")
-    Image.new("LA", (12, 12)).save(root / "été" / "UPPER.PNG")
-    Image.fromarray(np.full((12, 12), 30_000, dtype=np.uint16)).save(root / "été" / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise(1000).convert("CMYK").save(root / "été" / "print.jpg")
+    noise(1001).convert("LA").save(root / "été" / "UPPER.PNG")
+    noise(1002).save(root / "été" / "moving.gif", save_all=True, append_images=[noise(1003)])
+    noise(1004).save(root / "été" / "held.jpg", exif=exif)
+    noise(1005).convert("P").save(root / "été" / "palette.png", transparency=3)
+    deep = np.asarray(noise(1006).convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(root / "été" / "deep.png")
     return root
 
 
@@ -200,7 +214,7 @@ def test_everything_that_is_wrong_is_named_at_once(tmp_path):
 
 def test_or_left_out_on_request_with_a_report(tmp_path):
     data = from_folder(awkward_folder(tmp_path), skip_broken=True)
-    assert data.counts() == {"été": 5, "собака": 2, "猫": 2}
+    assert data.counts() == {"été": 8, "собака": 2, "猫": 2}
     assert len(data.problems) == 6
 
 
@@ -250,3 +264,41 @@ def test_only_training_pictures_are_changed_at_random():
     for train in (True, False):
         transform = picture_transforms(((0.5,) * 3, (0.5,) * 3), 16, train=train)
         assert all(torch.equal(transform(picture), transform(picture)) for _ in range(3)) != train
+
+
+# The lesson
+
+
+def test_the_lessons_one_cell_takes_a_learners_folder(tmp_path, capsys):
+    """Section 4.8 runs with the one line changed, on the most awkward folder."""
+    matplotlib.use("agg")
+    lesson = lessons.read(ROOT / "notebooks" / "04_transfer_learning.ipynb")
+    start, end = section(lesson, "4.8 ")
+    awkward = awkward_folder(tmp_path / "mine", each=6)
+    names = {"profile": "fast", "seed": 0, "device": "cpu", "overrides": {}}
+    head = [cell for cell in lesson.code() if cell.index < lesson.tagged("setup")[0].index + 2]
+    for cell in head[2:]:
+        exec(cell.source, names)
+    names["frozen_model"] = names["transfer"].create_transfer_model(9, backbone=names["config"].backbone)
+    changed = 0
+    for cell in lesson.code():
+        if start < cell.index < end and "check" not in cell.tags:
+            source, here = re.subn(
+                r"^my_folder = .*$", f"my_folder = {str(awkward)!r}", cell.source, flags=re.MULTILINE
+            )
+            changed += here
+            exec(source, names)
+    names["drawer"].cleanup()  # of the practice folder
+    assert changed == 1
+    printed = capsys.readouterr()
+    assert "{'été': 12, 'собака': 6, '猫': 6}; left out: 6" in printed.out
+    assert printed.err == ""
+
+
+def section(lesson, number):
+    """Return the index of a section's first cell, and of the first after it."""
+    starts = [cell.index for level, words, cell in lessons.headings(lesson) if level == 2]
+    own = next(
+        c.index for level, words, c in lessons.headings(lesson) if level == 2 and words.startswith(number)
+    )
+    return own, next((start for start in starts if start > own), len(lesson.cells))

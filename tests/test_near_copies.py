@@ -46,6 +46,12 @@ def test_photographs_find_their_copies_and_nothing_else(photographs):
     assert exact == [pair for pair in pairs if pair[2] == 0] != pairs
 
 
+def test_a_mirrored_copy_is_not_found(photographs, tmp_path):
+    with Image.open(photographs[0]) as opened:
+        opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
+    assert find_near_duplicates([photographs[0], tmp_path / "mirrored.png"]) == []
+
+
 def test_one_picture_or_none_has_no_copies(photographs):
     assert find_near_duplicates([]) == find_near_duplicates(photographs[:1]) == []
 
