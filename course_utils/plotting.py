@@ -1,6 +1,7 @@
 """Pictures: one style, one way to show them, and always a text for those who cannot see them."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,10 @@ plt.rcParams.update(
 def to_png(figure: Figure, *, dpi: int = DPI) -> bytes:
     """Render a figure and close it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    with warnings.catch_warnings():
+        # Matplotlib's, for each sign that its font does not have: a learner's classes have names in any script.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from .*font", UserWarning)
+        figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
 

@@ -22,6 +22,7 @@ FIGURES = {
     ),
     "grid": lambda: plotting.image_grid(IMAGES, list("abcde"), "Five", columns=3),
     "colour grid": lambda: plotting.image_grid(np.zeros((2, 8, 8, 3)), ["a", "b"]),
+    "a name that the font lacks": lambda: plotting.image_grid(IMAGES[:1], ["猫"], "собака 猫"),
     "one image": lambda: plotting.image_grid(IMAGES[:1], ["a"], columns=1),
     "confusion": lambda: plotting.confusion(np.arange(9).reshape(3, 3), list("abc"), "Who is who"),
     "flawless confusion": lambda: plotting.confusion(np.eye(3, dtype=np.int64), list("abc"), "No errors"),

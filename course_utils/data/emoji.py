@@ -49,7 +49,7 @@ def load_raw(side: int = SIDE) -> tuple[Pixels, Labels, tuple[str, ...]]:
     chosen = sorted((row["unified"], row) for row in table if row["category"] in CLASSES)
     pixels = np.empty((len(chosen), side, side, 3), dtype=np.uint8)
     for position, (code, _) in enumerate(chosen):
-        with Image.open(_picture(folders["emoji_pictures"] / "72x72", code)) as opened:
+        with Image.open(picture_file(folders["emoji_pictures"] / "72x72", code)) as opened:
             picture = opened.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(picture)
@@ -115,7 +115,7 @@ def _split(
     return rows[kept], rows[held_out]
 
 
-def _picture(folder: Path, code: str) -> Path:
+def picture_file(folder: Path, code: str) -> Path:
     """Return the picture of a code such as `"1F468-200D-1F4BB"`.
 
     Twemoji leaves leading zeros out, and mostly the variation selector FE0F too.
