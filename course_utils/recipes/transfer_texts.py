@@ -60,7 +60,8 @@ def fine_tune(
     optimizer, source = torch.optim.AdamW(groups), runtime.generator(seed)
     steps = epochs * -(-len(texts.labels) // 16)
     highest = [group["lr"] for group in groups]
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, pct_start=0.1)
+    rise = max(0.1, 2 / steps)  # a step at least
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, pct_start=rise)
     losses = []
     model.train()
     for _ in range(epochs):
