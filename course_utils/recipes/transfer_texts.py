@@ -34,6 +34,7 @@ def fine_tune(
     rate: float,
     epochs: int,
     seed: int,
+    max_length: int = 64,
 ) -> list[float]:
     """Train a text classifier, batches of 16 of similar length; both rates rise, then fall.
 
@@ -44,6 +45,7 @@ def fine_tune(
         rate: Largest step size of the encoder; the head has `HEAD_RATE`.
         epochs: Passes over the texts.
         seed: Decides batches and dropout.
+        max_length: Most pieces of a text.
 
     Returns:
         The loss at each step, nats.
@@ -65,7 +67,7 @@ def fine_tune(
     losses = []
     model.train()
     for _ in range(epochs):
-        for pieces, labels, _ in text_batches(model, texts, tokenizer, 16, source):
+        for pieces, labels, _ in text_batches(model, texts, tokenizer, 16, source, max_length=max_length):
             loss = nn.functional.cross_entropy(model(**pieces), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -82,6 +84,8 @@ def text_batches(
     tokenizer: PreTrainedTokenizerBase,
     size: int,
     source: torch.Generator | None = None,
+    *,
+    max_length: int = 64,
 ) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor, list[int]]]:
     """Yield batches of texts of similar length: the two inputs of a `BERTClassifier`, labels, row numbers.
 
@@ -91,13 +95,14 @@ def text_batches(
         tokenizer: Of the same model.
         size: Texts in a batch.
         source: Shuffles; without one the batches go from short to long.
+        max_length: Most pieces of a text.
 
     See: chapter 04, "Fine-tuning a text network".
     """
     device = next(model.parameters()).device
     lengths = [len(text.split()) for text in texts.texts]
     for rows in LengthSampler(lengths, size, source):
-        pieces = bert.tokenize_text([texts.texts[row] for row in rows], tokenizer, 64).to(device)
+        pieces = bert.tokenize_text([texts.texts[row] for row in rows], tokenizer, max_length).to(device)
         labels = torch.tensor([texts.labels[row] for row in rows], device=device)
         yield {name: pieces[name] for name in ("input_ids", "attention_mask")}, labels, rows
 
