@@ -140,8 +140,8 @@ class BERTClassifier(nn.Module):
     Args:
         model_name: As `load_encoder` takes it.
         num_classes: One logit each.
-        pooling: `"mean"` (default), `"cls"`, or `"pooler"`: the guide's, a layer on top of the first piece that MiniLM
-            never had trained.
+        pooling: `"mean"` (default), `"cls"`, or `"pooler"`: the guide's, a layer on top of the first piece that
+            MiniLM's last training did not use.
         trainable: `"head"` alone, as in the guide; `"last layers"`, two of the encoder; `"LoRA"`, small matrices
             beside query and value of each layer; or `"everything"`.
 
