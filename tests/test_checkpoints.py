@@ -16,11 +16,12 @@ from course_utils.data.batches import TensorBatches
 from course_utils.data.digits import load_digits
 from course_utils.data.pictures import load_images
 from course_utils.data.text import load_reviews
+from course_utils.models.bert import BERTClassifier, Trained, load_tokenizer
 from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
 from course_utils.recipes import __main__ as recipes
-from course_utils.recipes import chapter_01, chapter_03
+from course_utils.recipes import chapter_01, chapter_03, transfer_texts
 from course_utils.training import evaluate
 
 
@@ -58,6 +59,14 @@ def measure_guide_series(name):
     return story, {"test_rmse": (model.eval()(X) - y).pow(2).mean().sqrt().item()}
 
 
+def measure_texts(name):
+    model = BERTClassifier("minilm", trainable="LoRA")
+    story = checkpoints.load(Trained(model), name)
+    test = transfer_texts.judged(load_reviews("film_reviews", seed=0))
+    found = transfer_texts.answers(model, test, load_tokenizer("minilm"))
+    return story, {"test_accuracy": float((found == np.array(test.labels)).mean())}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
@@ -66,6 +75,7 @@ MEASURES = {
     "02_guide": measure_drawn_digit,
     "03_characters": measure_characters,
     "03_guide_series": measure_guide_series,
+    "04_texts": measure_texts,
 }
 
 
