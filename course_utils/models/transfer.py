@@ -81,10 +81,7 @@ def create_finetuned_model(num_classes: int = 10, *, backbone: str = "resnet18")
 
     See: chapter 04, "Frozen means frozen".
     """
-    model = create_backbone(backbone)
-    name, old = _named_head(model)
-    setattr(model, name, nn.Linear(old.in_features, num_classes))
-    return model
+    return replace_head(create_backbone(backbone), num_classes)
 
 
 def freeze(model: nn.Module, *, trained: int = 0) -> nn.Module:
@@ -97,6 +94,18 @@ def freeze(model: nn.Module, *, trained: int = 0) -> nn.Module:
     names = _stage_names(model)
     frozen = [name for stage in names[: len(names) - trained] for name in stage]
     freeze_modules(model, frozen, include_bn_running_stats=True)
+    return model
+
+
+def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
+    """Give a model of this module a new last layer, which starts at random; return the model.
+
+    Args:
+        model: Changed in place.
+        num_classes: Of your pictures.
+    """
+    name, old = _named_head(model)
+    setattr(model, name, nn.Linear(old.in_features, num_classes))
     return model
 
 
@@ -150,7 +159,11 @@ def cached_features(model: nn.Module, images: torch.Tensor, side: int) -> torch.
     """
     device = head(model).weight.device
     model.eval()
-    return torch.cat([features(model, enlarge(batch.to(device), side)) for batch in images.split(64)])
+    size = 16 if device.type == "cpu" else 256  # measured: on a CPU twice as fast as 64, what it needs stays near
+    batches = (enlarge(batch.to(device), side) for batch in images.split(size))
+    return torch.cat(
+        [features(model, batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
+    )
 
 
 def parameter_groups(model: nn.Module, rates: Sequence[float]) -> list[dict[str, Any]]:
