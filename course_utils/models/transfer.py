@@ -139,8 +139,12 @@ def features(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def enlarge(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Return square pictures, shape (N, 3, h, h), with `side` pixels each way, by bicubic interpolation."""
-    return nn.functional.interpolate(images, size=side, mode="bicubic", antialias=True)
+    """Return square pictures, shape (N, 3, h, h), with `side` pixels each way, by bicubic interpolation.
+
+    They come in the memory order that convolutions read fastest: channel beside channel.
+    """
+    larger = nn.functional.interpolate(images, size=side, mode="bicubic", antialias=True)
+    return larger.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -159,11 +163,8 @@ def cached_features(model: nn.Module, images: torch.Tensor, side: int) -> torch.
     """
     device = head(model).weight.device
     model.eval()
-    size = 16 if device.type == "cpu" else 256  # measured: on a CPU twice as fast as 64, what it needs stays near
-    batches = (enlarge(batch.to(device), side) for batch in images.split(size))
-    return torch.cat(
-        [features(model, batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
-    )
+    size = 16 if device.type == "cpu" else 256  # measured: on a CPU twice as fast as 64, the maps stay in its cache
+    return torch.cat([features(model, enlarge(batch.to(device), side)) for batch in images.split(size)])
 
 
 def parameter_groups(model: nn.Module, rates: Sequence[float]) -> list[dict[str, Any]]:
