@@ -54,10 +54,13 @@ def _weights(backbone: str, model: nn.Module) -> dict[str, torch.Tensor]:
     if (folder / "model.safetensors").exists():
         return load_file(folder / "model.safetensors")
     [file] = folder.glob("*.pth")
-    found = torch.load(file, weights_only=True)
-    return dict(
-        zip(model.state_dict(), found.values(), strict=True)
-    )  # EfficientNet's names differ, not the order
+    found: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
+    names = model.state_dict()
+    if (
+        found.keys() <= names.keys()
+    ):  # torchvision's file is older than the counters of batches, and goes without
+        return found
+    return dict(zip(names, found.values(), strict=True))  # EfficientNet's names differ, not the order
 
 
 def create_transfer_model(num_classes: int = 10, *, backbone: str = "resnet18") -> nn.Module:
@@ -90,10 +93,15 @@ def freeze(model: nn.Module, *, trained: int = 0) -> nn.Module:
     Args:
         model: Of this module; changed in place.
         trained: How many stages, counted from the head, go on learning; the head always does.
+
+    Raises:
+        ValueError: If the model does not have so many stages.
     """
     names = _stage_names(model)
-    frozen = [name for stage in names[: len(names) - trained] for name in stage]
-    freeze_modules(model, frozen, include_bn_running_stats=True)
+    if not 0 <= trained <= len(names):
+        raise ValueError(f"got trained={trained}, expected 0 to {len(names)}, the stages of this network")
+    if frozen := [name for stage in names[: len(names) - trained] for name in stage]:
+        freeze_modules(model, frozen, include_bn_running_stats=True)  # without names it would freeze all
     return model
 
 
