@@ -15,7 +15,7 @@ from course_utils.data.images import ImagePart, Images, standardise
 from course_utils.data.pictures import load_images
 from course_utils.models import transfer
 from course_utils.models.cnn import PooledCNN
-from course_utils.recipes import photographs
+from course_utils.recipes import cifar_photographs
 from course_utils.recipes import transfer_pictures as recipe
 
 BACKBONE, SIDE = "efficientnet_lite0", 96
@@ -51,8 +51,8 @@ def make_photographs(epochs: int = 6, *, seed: int = 0, folder: Path = CHECKPOIN
         folder: Where it goes.
     """
     runtime.setup(settings.load("04", "fast", seed=seed, device="cpu"))
-    pixels, labels, official, data = photographs.load_photographs()
-    pool, test = photographs.split_photographs(labels, official, test_each=100, seed=seed)
+    pixels, labels, official, data = cifar_photographs.load_photographs()
+    pool, test = cifar_photographs.split_photographs(labels, official, test_each=100, seed=seed)
     pool = pool[recipe.few_of_each(torch.from_numpy(labels)[pool], 300, seed=seed)]
     mean, std = map(torch.tensor, transfer.NORMALISATION[BACKBONE])
     part = {
@@ -78,7 +78,7 @@ def make_photographs(epochs: int = 6, *, seed: int = 0, folder: Path = CHECKPOIN
         "command": "course checkpoints 04",
         "seed": seed,
         "data": data,
-        "test": len(test),
+        "tested": len(test),
         "epochs": epochs,
         "runs": runs,
         "metrics": {"living_or_made": living_or_made(model, probe)},
@@ -187,6 +187,8 @@ def make_pictures(epochs: int = 6, draws: int = 2, *, seed: int = 0, folder: Pat
         "data": {name: [member.sha256 for member in assets.assets()[name].members] for name in names},
         "each": EACH,
         "pictures": len(train.labels),
+        "tested": len(images.test.labels),
+        "epochs": epochs,
         "runs": runs,
         "metrics": {"test_accuracy": test},
     }
