@@ -64,8 +64,9 @@ data: $(READY) ## fetches and verifies the data, e.g. make data PROFILE=full
 checkpoints: setup ## makes the shipped checkpoints again
 	@$(COURSE) checkpoints $(ARGS)
 
-bench: setup ## measures the input pipelines side by side
-	@$(PY) benchmarks/input_pipeline.py $(ARGS)
+bench: setup ## measures ways to the same result side by side, as ratios
+	@$(PY) benchmarks/input_pipeline.py
+	@$(PY) benchmarks/transfer.py
 
 doctor: $(READY) ## checks this machine and says how to repair it
 	@$(COURSE) doctor $(ARGS)
