@@ -19,8 +19,9 @@ from course_utils.data.text import load_reviews
 from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
+from course_utils.models.transfer import NORMALISATION, cached_features, create_backbone
 from course_utils.recipes import __main__ as recipes
-from course_utils.recipes import chapter_01, chapter_03
+from course_utils.recipes import chapter_01, chapter_03, chapter_04
 from course_utils.training import evaluate
 
 
@@ -58,6 +59,23 @@ def measure_guide_series(name):
     return story, {"test_rmse": (model.eval()(X) - y).pow(2).mean().sqrt().item()}
 
 
+def measure_photographs(name):
+    """CIFAR-10's photographs are not here: what the probe says of the twenty that are is measured anew."""
+    probe, model = nn.Linear(1280, 10), create_backbone("efficientnet_lite0")
+    story = checkpoints.load(probe, name)
+    return story, {"living_or_made": chapter_04.living_or_made(model, probe)}
+
+
+@torch.inference_mode()
+def measure_pictures(name):
+    head, model = nn.Linear(1280, 9), create_backbone("efficientnet_lite0")
+    story = checkpoints.load(head, name)
+    scale = NORMALISATION["efficientnet_lite0"]
+    test = load_images("emoji", seed=story["seed"], original=True, scale=scale).test
+    logits = head(cached_features(model, test.images, chapter_04.SIDE))
+    return story, {"test_accuracy": (logits.argmax(dim=1) == test.labels).float().mean().item()}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
@@ -66,6 +84,8 @@ MEASURES = {
     "02_guide": measure_drawn_digit,
     "03_characters": measure_characters,
     "03_guide_series": measure_guide_series,
+    "04_photographs": measure_photographs,
+    "04_pictures": measure_pictures,
 }
 
 
