@@ -31,6 +31,14 @@ def create_time_series(n_samples=1000): ...
 def create_sequences(data, seq_length=50): ...
 class TimeSeriesLSTM: def __init__(self, input_size=1, hidden_size=50, num_layers=2): ...
 """,
+    "04": """
+def create_transfer_model(num_classes=10): ...
+def create_finetuned_model(num_classes=10): ...
+class CustomImageDataset: def __init__(self, image_paths, labels, transform=None): ...
+def train_transfer_model(model, train_loader, val_loader, epochs=10): ...
+class BERTClassifier: def __init__(self, model_name='bert-base-uncased', num_classes=2): ...
+def tokenize_text(texts, tokenizer, max_length=128): ...
+""",
 }
 """The signatures of the guide, by chapter: `class` and `__init__` on one line."""
 
@@ -38,6 +46,19 @@ ALSO_NAMED = {
     "01": ("torchaudio", "DataLoader", "CrossEntropyLoss", "Adam", "Normalize"),
     "02": ("Conv2d", "MaxPool2d", "AdaptiveAvgPool2d", "StepLR", "get_last_lr", "RandomRotation"),
     "03": ("train_test_split", "pack", "MSELoss"),
+    "04": (
+        "pretrained=True",
+        "requires_grad",
+        "transform_train",
+        "transform_test",
+        "Normalize",
+        "StepLR",
+        "best_model.pth",
+        "AutoTokenizer",
+        "AutoModel",
+        "pooler_output",
+        "Faster training",
+    ),
 }
 """Other things of its code whose place the chapter's closing table gives."""
 

@@ -27,6 +27,7 @@ __all__ = ["Asset", "AssetError", "Member", "Package", "assets", "fetch", "fetch
 CACHE = ROOT / "data" / "cache"
 LOCK_TIMEOUT_S = 900.0  # how long to wait for another process that fetches
 PROGRESS_EVERY_S = 5.0  # how often a long download says how far it is
+TOLD_FROM_BYTES = 20_000_000  # a download of this size says so before it begins
 
 
 def is_present(name: str, *, file: Path = FILE, cache: Path = CACHE) -> bool:
@@ -175,8 +176,10 @@ def _from_url(members: Iterable[Member], url: str, content: Path) -> None:
 
 @contextmanager
 def _progress(asset: Asset, content: Path) -> Iterator[None]:
-    """Say every few seconds how much of a download is there; a short one says nothing."""
+    """Say how large a download will be, and every few seconds how much is there; a short one says nothing."""
     done = threading.Event()
+    if asset.size_bytes >= TOLD_FROM_BYTES:
+        print(f"{asset.name}: {asset.size_bytes / 1e6:.1f} MB to load, once", flush=True)
 
     def watch() -> None:
         while not done.wait(PROGRESS_EVERY_S):

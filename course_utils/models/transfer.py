@@ -54,10 +54,13 @@ def _weights(backbone: str, model: nn.Module) -> dict[str, torch.Tensor]:
     if (folder / "model.safetensors").exists():
         return load_file(folder / "model.safetensors")
     [file] = folder.glob("*.pth")
-    found = torch.load(file, weights_only=True)
-    return dict(
-        zip(model.state_dict(), found.values(), strict=True)
-    )  # EfficientNet's names differ, not the order
+    found: dict[str, torch.Tensor] = torch.load(file, weights_only=True)
+    names = model.state_dict()
+    if (
+        found.keys() <= names.keys()
+    ):  # torchvision's file is older than the counters of batches, and goes without
+        return found
+    return dict(zip(names, found.values(), strict=True))  # EfficientNet's names differ, not the order
 
 
 def create_transfer_model(num_classes: int = 10, *, backbone: str = "resnet18") -> nn.Module:
@@ -81,10 +84,7 @@ def create_finetuned_model(num_classes: int = 10, *, backbone: str = "resnet18")
 
     See: chapter 04, "Frozen means frozen".
     """
-    model = create_backbone(backbone)
-    name, old = _named_head(model)
-    setattr(model, name, nn.Linear(old.in_features, num_classes))
-    return model
+    return replace_head(create_backbone(backbone), num_classes)
 
 
 def freeze(model: nn.Module, *, trained: int = 0) -> nn.Module:
@@ -93,10 +93,27 @@ def freeze(model: nn.Module, *, trained: int = 0) -> nn.Module:
     Args:
         model: Of this module; changed in place.
         trained: How many stages, counted from the head, go on learning; the head always does.
+
+    Raises:
+        ValueError: If the model does not have so many stages.
     """
     names = _stage_names(model)
-    frozen = [name for stage in names[: len(names) - trained] for name in stage]
-    freeze_modules(model, frozen, include_bn_running_stats=True)
+    if not 0 <= trained <= len(names):
+        raise ValueError(f"got trained={trained}, expected 0 to {len(names)}, the stages of this network")
+    if frozen := [name for stage in names[: len(names) - trained] for name in stage]:
+        freeze_modules(model, frozen, include_bn_running_stats=True)  # without names it would freeze all
+    return model
+
+
+def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
+    """Give a model of this module a new last layer, which starts at random; return the model.
+
+    Args:
+        model: Changed in place.
+        num_classes: Of your pictures.
+    """
+    name, old = _named_head(model)
+    setattr(model, name, nn.Linear(old.in_features, num_classes))
     return model
 
 
@@ -130,8 +147,12 @@ def features(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def enlarge(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Return square pictures, shape (N, 3, h, h), with `side` pixels each way, by bicubic interpolation."""
-    return nn.functional.interpolate(images, size=side, mode="bicubic", antialias=True)
+    """Return square pictures, shape (N, 3, h, h), with `side` pixels each way, by bicubic interpolation.
+
+    They come in the memory order that convolutions read fastest: channel beside channel.
+    """
+    larger = nn.functional.interpolate(images, size=side, mode="bicubic", antialias=True)
+    return larger.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -150,7 +171,8 @@ def cached_features(model: nn.Module, images: torch.Tensor, side: int) -> torch.
     """
     device = head(model).weight.device
     model.eval()
-    return torch.cat([features(model, enlarge(batch.to(device), side)) for batch in images.split(64)])
+    size = 16 if device.type == "cpu" else 256  # measured: on a CPU twice as fast as 64
+    return torch.cat([features(model, enlarge(batch.to(device), side)) for batch in images.split(size)])
 
 
 def parameter_groups(model: nn.Module, rates: Sequence[float]) -> list[dict[str, Any]]:
