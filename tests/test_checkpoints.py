@@ -20,8 +20,9 @@ from course_utils.models.bert import BERTClassifier, Trained, load_tokenizer
 from course_utils.models.cnn import PooledCNN, SmallCNN
 from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
+from course_utils.models.transfer import NORMALISATION, cached_features, create_backbone
 from course_utils.recipes import __main__ as recipes
-from course_utils.recipes import chapter_01, chapter_03, transfer_texts
+from course_utils.recipes import chapter_01, chapter_03, chapter_04, transfer_texts
 from course_utils.training import evaluate
 
 
@@ -67,6 +68,24 @@ def measure_texts(name):
     return story, {"test_accuracy": float((found == np.array(test.labels)).mean())}
 
 
+@torch.inference_mode()
+def measure_photographs(name):
+    """CIFAR-10's photographs are not here: what the probe says of the twenty that are is measured anew."""
+    probe, model = nn.Linear(1280, 10), create_backbone("efficientnet_lite0")
+    story = checkpoints.load(probe, name)
+    return story, {"living_or_made": chapter_04.living_or_made(model, probe)}
+
+
+@torch.inference_mode()
+def measure_pictures(name):
+    head, model = nn.Linear(1280, 9), create_backbone("efficientnet_lite0")
+    story = checkpoints.load(head, name)
+    scale = NORMALISATION["efficientnet_lite0"]
+    test = load_images("emoji", seed=story["seed"], original=True, scale=scale).test
+    logits = head(cached_features(model, test.images, chapter_04.SIDE))
+    return story, {"test_accuracy": (logits.argmax(dim=1) == test.labels).float().mean().item()}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
@@ -76,6 +95,8 @@ MEASURES = {
     "03_characters": measure_characters,
     "03_guide_series": measure_guide_series,
     "04_texts": measure_texts,
+    "04_photographs": measure_photographs,
+    "04_pictures": measure_pictures,
 }
 
 

@@ -21,7 +21,7 @@ from course_utils.recipes import transfer_pictures as recipe
 BACKBONE, SIDE = "efficientnet_lite0", 96
 SIZES, DRAWS, TUNED = (5, 10, 20, 50, 200), 3, (10, 50)
 """Photographs of each class, draws of each size, and the sizes at which the last two stages are fine-tuned too."""
-EACH = 50
+EACH = 30
 """Emoji of each class for the fine-tuning."""
 ONE_RATE = (1e-3,)
 ARMS = (
@@ -32,8 +32,8 @@ ARMS = (
     ("2 stages", 2, (1e-3, 1e-4, 1e-5)),
     ("2 stages", 2, (1e-2, 1e-3, 1e-4)),
     ("3 stages", 3, ONE_RATE),
-    ("all stages", 7, ONE_RATE),
-    ("from scratch", 7, ONE_RATE),
+    ("all stages", 8, ONE_RATE),
+    ("from scratch", 8, ONE_RATE),
 )
 """(name, stages that learn, rates: head, last stage, the one before). The rates were set before any test."""
 SMALL_EPOCHS = 5
