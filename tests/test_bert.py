@@ -190,6 +190,13 @@ def test_the_form_of_berts_own_file_is_read_and_nothing_is_said(tmp_path, monkey
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def test_a_folder_of_ones_own_is_read_without_a_word(folder, capfd):
+    bert.load_tokenizer(folder)
+    assert not bert.load_encoder(folder).training
+    BERTClassifier(folder, trainable="LoRA")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_file_that_lacks_a_weight_is_refused(folder, tmp_path, monkeypatch):
     weights = load_file(f"{folder}/model.safetensors")
     del weights["pooler.dense.bias"]
