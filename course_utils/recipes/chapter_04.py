@@ -15,7 +15,7 @@ from course_utils.data.images import ImagePart, Images, standardise
 from course_utils.data.pictures import load_images
 from course_utils.models import transfer
 from course_utils.models.cnn import PooledCNN
-from course_utils.recipes import cifar_photographs
+from course_utils.recipes import cifar_photographs, transfer_texts
 from course_utils.recipes import transfer_pictures as recipe
 
 BACKBONE, SIDE = "efficientnet_lite0", 96
@@ -244,5 +244,6 @@ def _small(images: Images, train: ImagePart, epochs: int, seed: int) -> dict[str
 MAKERS = {
     "04_photographs": make_photographs,
     "04_pictures": make_pictures,
+    "04_texts": transfer_texts.make_texts,
 }
 """What makes each shipped checkpoint, by its name."""
