@@ -98,13 +98,17 @@ def load_emoji(*, seed: int, side: int = SIDE, scale: Scale | None = None) -> Im
 
     See: chapter 02, "Project".
     """
-    pixels, labels, names = load_raw()
-    groups = kinships(pixels, names)
-    if side != SIDE:
-        pixels = load_raw(side)[0]
+    pixels, labels, names = load_raw(side)
+    groups = kinships(pixels if side == SIDE else _shrunk(pixels), names)
     pool, test = _split(np.arange(len(labels)), groups, 0.2, seed=0)
     train, validation = _split(pool, groups, 1 / 6, seed=seed)
     return three_sets(pixels, labels, (train, validation, test), CLASSES, paper=1.0, scale=scale)
+
+
+def _shrunk(pixels: Pixels) -> Pixels:
+    """Return pictures of any size with 32×32 pixels, as `load_raw` shrinks them."""
+    small = (Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX) for picture in pixels)
+    return np.stack([np.asarray(picture) for picture in small])
 
 
 def _split(
