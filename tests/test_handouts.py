@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from html import unescape
 from typing import Any
 
 import conftest
+import numpy as np
 import pytest
 from conftest import Playground
+from PIL import Image
 from typer.testing import CliRunner
 
 from course_utils import claims, widgets
@@ -337,7 +341,7 @@ FAULTS = {
     "unknown command": (text("$\\nosuchthing x$"), "nosuchthing"),
     "broken formula": (text("$$\\left( x$$"), "cannot be converted"),
     "exercise without text": (code('check("1.9", x)', tags=("check",)), "no text for exercise 1.9"),
-    "too large": (code("draw()", shown({"image/png": "A" * 3_000_000}, **{"image/png": {"alt": "x"}})), "3.0 MB"),
+    "too large": (code("d()", shown({"image/svg+xml": "A" * 2_250_000}, **{"image/svg+xml": {"alt": "x"}})), "3.0 MB"),
 }  # fmt: skip
 
 
@@ -353,6 +357,22 @@ def test_a_faulty_chapter_gets_no_page_and_the_others_do(course, fault):
     assert {path.name for path in written} == {"02_two.html", "index.html"}
     assert not list(folder.rglob("*01_one*")), "an older page of it is gone, and none is half-written"
     assert "02_two.html" in (folder / "learner" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_large_picture_gets_a_palette_and_keeps_its_size_and_a_small_one_stays():
+    ramp = np.linspace(0, 255, 300).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 30, (300, 300, 3), dtype=np.uint8)
+    photograph = Image.fromarray(ramp[:, None, None] // 2 + noise)
+    buffer = io.BytesIO()
+    photograph.save(buffer, "PNG")
+    light = b64decode(cells._light(b64encode(buffer.getvalue()).decode()))
+    assert len(buffer.getvalue()) > cells.LIGHT_BYTES
+    assert len(light) < 0.7 * len(buffer.getvalue())
+    with Image.open(io.BytesIO(light)) as picture:
+        assert picture.size == photograph.size
+        off = np.asarray(picture.convert("RGB")).astype(int) - np.asarray(photograph)
+    assert np.abs(off).mean() < 10
+    assert cells._light(PIXEL) == PIXEL
 
 
 def test_not_run(playground):

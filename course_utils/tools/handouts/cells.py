@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbconvert.filters import strip_ansi
+from PIL import Image
 
 from course_utils import claims
 from course_utils.exercises import grading
@@ -20,6 +22,7 @@ from course_utils.tools.tree import CourseError
 FRAMES_MIME = "application/vnd.course.frames+json"  # as course_utils.widgets has it, which loads matplotlib
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+LIGHT_BYTES = 50_000  # a larger picture is written with a palette of 256 colours, a third of its size
 LEFT_OUT = {"colab", "injected-parameters"}
 PLAIN_CALL = re.compile(
     r"(\w+ = )?(\w+\.)?(summary|progress|predict)\(.*\)\s*", re.DOTALL
@@ -145,13 +148,28 @@ def _figure(mime: str, data: Parts, about: Parts, cell: Parts) -> Parts:
             "alternative text; show it with plotting.show(figure, alt=...)"
         )
     if frames:  # the picture to start with is on the page already
-        images = [image if index != frames["start"] else "" for index, image in enumerate(frames["images"])]
+        images = [
+            _light(image) if index != frames["start"] else "" for index, image in enumerate(frames["images"])
+        ]
         frames = {**frames, "images": images}
     encoded = joined(data[mime])
     if mime == "image/svg+xml":
         encoded = b64encode(encoded.encode()).decode()
-    figure = {"kind": "figure", "mime": mime, "data": encoded.replace("\n", ""), "frames": frames}
+    encoded = encoded.replace("\n", "")
+    encoded = _light(encoded) if mime == "image/png" else encoded
+    figure = {"kind": "figure", "mime": mime, "data": encoded, "frames": frames}
     return {**figure, "alt": about["alt"], "width": about.get("width")}
+
+
+def _light(encoded: str) -> str:
+    """Return a PNG in Base64, with a palette where it is large: photographs would make a page too heavy for a mail."""
+    raw = b64decode(encoded)
+    if len(raw) <= LIGHT_BYTES:
+        return encoded
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(raw)) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return min(encoded, b64encode(buffer.getvalue()).decode(), key=len)
 
 
 def _claim(record: Parts, bands: Mapping[str, Any]) -> Parts:
