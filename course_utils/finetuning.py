@@ -167,7 +167,7 @@ class Run:
         if self.folder is not None:
             state = self._state()  # every process has its part in it
             if self._main:
-                saved_run.write(self.folder, row.epoch, self.model.state_dict(), self.best, state)
+                saved_run.write_state(self.folder, row.epoch, self.model.state_dict(), self.best, state)
 
     def restore_best(self) -> None:
         """Put the best epoch's weights into the network, and into a file of their own."""

@@ -22,7 +22,7 @@ class SavedRunError(RuntimeError):
     """A folder that holds another training than the one that shall go on; the message says how they differ."""
 
 
-def write(
+def write_state(
     folder: Path, epoch: int, weights: Weights, best: tuple[int, Weights], state: dict[str, Any]
 ) -> None:
     """Store the state after an epoch: a kill at any moment leaves this one or the one before, whole.

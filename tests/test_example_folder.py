@@ -12,7 +12,7 @@ from course_utils.data.folders import FolderError, from_folder
 
 
 def test_three_classes_of_ten_characters_in_three_tones_and_formats(tmp_path):
-    folder = example_folder.write(tmp_path / "people")
+    folder = example_folder.write_people(tmp_path / "people")
     data = from_folder(folder, skip_broken=True)
     assert data.counts() == {"gesture": 30, "job": 30, "sport": 30}
     assert set(Counter(data.groups).values()) == {3}
@@ -25,6 +25,6 @@ def test_three_classes_of_ten_characters_in_three_tones_and_formats(tmp_path):
 
 def test_two_files_do_not_belong_there_and_the_hidden_one_is_passed_over(tmp_path):
     with pytest.raises(FolderError, match="got 2 things") as caught:
-        from_folder(example_folder.write(tmp_path))
+        from_folder(example_folder.write_people(tmp_path))
     assert "job/notes.txt" in str(caught.value).replace("\\", "/")
     assert "sport/cut off.jpg" in str(caught.value).replace("\\", "/")

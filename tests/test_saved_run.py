@@ -27,7 +27,7 @@ def test_what_was_written_is_read_and_older_weights_are_gone(tmp_path):
     folder = tmp_path / "new" / "run"
     assert saved_run.read(folder, SETTINGS) is None
     for epoch, best in ((1, 1), (2, 1), (3, 3)):
-        saved_run.write(folder, epoch, weights(epoch), (best, weights(best)), state(history=[epoch]))
+        saved_run.write_state(folder, epoch, weights(epoch), (best, weights(best)), state(history=[epoch]))
     found = saved_run.read(folder, SETTINGS)
     assert found["history"] == [3]
     assert (found["best_epoch"], found["last"]["w"][0, 0], found["best"]["w"][0, 0]) == (3, 3, 3)
@@ -37,7 +37,7 @@ def test_what_was_written_is_read_and_older_weights_are_gone(tmp_path):
 
 @pytest.mark.parametrize("step", ["save_file", "torch.save", "replace"])
 def test_a_kill_while_it_writes_leaves_the_epoch_before(tmp_path, monkeypatch, step):
-    saved_run.write(tmp_path, 1, weights(1), (1, weights(1)), state(epoch=1))
+    saved_run.write_state(tmp_path, 1, weights(1), (1, weights(1)), state(epoch=1))
 
     def killed(*arguments, **named):
         raise KeyboardInterrupt
@@ -45,7 +45,7 @@ def test_a_kill_while_it_writes_leaves_the_epoch_before(tmp_path, monkeypatch, s
     target = {"save_file": "course_utils.saved_run.save_file", "torch.save": "torch.save"}
     monkeypatch.setattr(target.get(step, "pathlib.Path.replace"), killed)
     with pytest.raises(KeyboardInterrupt):
-        saved_run.write(tmp_path, 2, weights(2), (2, weights(2)), state(epoch=2))
+        saved_run.write_state(tmp_path, 2, weights(2), (2, weights(2)), state(epoch=2))
     monkeypatch.undo()
     found = saved_run.read(tmp_path, SETTINGS)
     assert (found["epoch"], found["last"]["w"][0, 0], found["best"]["w"][0, 0]) == (1, 1, 1)
@@ -54,12 +54,12 @@ def test_a_kill_while_it_writes_leaves_the_epoch_before(tmp_path, monkeypatch, s
 def test_scratch_of_a_killed_process_is_cleared_away(tmp_path):
     (tmp_path / "part-abc").mkdir()
     (tmp_path / "part-abc" / "state.pt").touch()
-    saved_run.write(tmp_path, 1, weights(1), (1, weights(1)), state())
+    saved_run.write_state(tmp_path, 1, weights(1), (1, weights(1)), state())
     assert not (tmp_path / "part-abc").exists()
 
 
 def test_another_training_is_refused_with_what_differs(tmp_path):
-    saved_run.write(tmp_path, 1, weights(1), (1, weights(1)), state())
+    saved_run.write_state(tmp_path, 1, weights(1), (1, weights(1)), state())
     with pytest.raises(saved_run.SavedRunError, match=r"with rates \[0.1\], this one has \[0.2\]"):
         saved_run.read(tmp_path, {"rates": [0.2]})
     with pytest.raises(saved_run.SavedRunError, match="…"):

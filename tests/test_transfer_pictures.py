@@ -93,7 +93,7 @@ def test_the_network_from_scratch_learns_and_repeats_itself():
         torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(1)) + labels[:, None, None, None]
     )
     first, again, other = (recipe.train_from_scratch(images, labels, 2, seed=s, steps=20) for s in (0, 0, 1))
-    right = recipe.right_answers(first, ImagePart(images, labels))
+    right = recipe.right_by_picture(first, ImagePart(images, labels))
     assert right.dtype == torch.bool
     assert right.float().mean() > 0.9
     assert torch.equal(first.fc.weight, again.fc.weight)

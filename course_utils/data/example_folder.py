@@ -19,7 +19,7 @@ TONES = {"1F3FB": "light.png", "1F3FD": "medium.jpg", "1F3FF": "dark.gif"}
 """Skin tones of Unicode, and the kind of file in which each is written."""
 
 
-def write(folder: Path) -> Path:
+def write_people(folder: Path) -> Path:
     """Write 90 emoji into a folder and return it: 3 classes of 10 characters, each in 3 skin tones.
 
     A character is a sub-folder of its class. A picture that is cut off, a text and a hidden file lie among them.

@@ -102,7 +102,7 @@ def _from_scratch(part: dict[str, ImagePart], rows: torch.Tensor, seed: int) -> 
     images, labels = part["pool"].images[rows], part["pool"].labels[rows]
     steps = recipe.scratch_steps(len(rows))
     model = recipe.train_from_scratch(images, labels, len(cifar.CLASSES), seed=seed, steps=steps)
-    return recipe.right_answers(model, part["test"])
+    return recipe.right_by_picture(model, part["test"])
 
 
 def _tuned(part: dict[str, ImagePart], rows: torch.Tensor, epochs: int, seed: int) -> torch.Tensor:
@@ -113,7 +113,7 @@ def _tuned(part: dict[str, ImagePart], rows: torch.Tensor, epochs: int, seed: in
         ImagePart(recipe.maps_before(model, p.images, 2, SIDE), p.labels) for p in (train, part["test"])
     )
     recipe.fit_and_time(network, groups, seen, seen, epochs=epochs, seed=seed)
-    return recipe.right_answers(network, test)
+    return recipe.right_by_picture(network, test)
 
 
 def _packed(right: torch.Tensor) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _arm(
     groups = transfer.parameter_groups(model, rates)
     told = recipe.fit_and_time(network, groups, seen, validation, epochs=epochs, seed=seed)
     told |= {"arm": name, "trained": trained, "rates": list(rates), "draw": seed, "before": before}
-    return {**told, **_told(recipe.right_answers(network, test))}, model
+    return {**told, **_told(recipe.right_by_picture(network, test))}, model
 
 
 def _small(images: Images, train: ImagePart, epochs: int, seed: int) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def _small(images: Images, train: ImagePart, epochs: int, seed: int) -> dict[str
         "draw": seed,
         "before": 0.0,
     }
-    return {**told, **_told(recipe.right_answers(model, test))}
+    return {**told, **_told(recipe.right_by_picture(model, test))}
 
 
 MAKERS = {

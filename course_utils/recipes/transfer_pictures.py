@@ -195,7 +195,7 @@ def fit_and_time(
 
 
 @torch.inference_mode()
-def right_answers(model: nn.Module, part: ImagePart) -> torch.Tensor:
+def right_by_picture(model: nn.Module, part: ImagePart) -> torch.Tensor:
     """Return for each picture whether a network, left in evaluation mode, is right; bool, shape (N,), on the CPU."""
     model.eval()
     said = torch.cat([model(batch).argmax(dim=1) for batch in part.images.split(256)])
