@@ -63,7 +63,7 @@ def test_a_family_is_a_name_without_the_sex(name, expected):
 def test_no_family_and_no_picture_is_in_two_sets(raw, seed, monkeypatch):
     pixels, labels, names = raw
     kept = {}
-    monkeypatch.setattr(emoji, "load_raw", lambda: raw)
+    monkeypatch.setattr(emoji, "load_raw", lambda side: raw)
     monkeypatch.setattr(emoji, "three_sets", lambda p, y, rows, c, **k: kept.update(rows=rows))
     emoji.load_emoji(seed=seed)
     families = [{emoji.family(names[row]) or names[row] for row in rows} for rows in kept["rows"]]

@@ -1,5 +1,6 @@
 """Chapter 04: pretrained features against training from scratch on photographs, and which stages learn, on emoji."""
 
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -244,6 +245,6 @@ def _small(images: Images, train: ImagePart, epochs: int, seed: int) -> dict[str
 MAKERS = {
     "04_photographs": make_photographs,
     "04_pictures": make_pictures,
-    "04_texts": transfer_texts.make_texts,
+    "04_texts": partial(transfer_texts.make_texts, "04_texts"),
 }
 """What makes each shipped checkpoint, by its name."""

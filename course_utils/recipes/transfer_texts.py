@@ -181,10 +181,15 @@ def rights_of(run: Mapping[str, Any], count: int) -> npt.NDArray[np.float64]:
     return np.unpackbits(packed, count=count).astype(float)
 
 
-def make_texts(*, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
-    """Make `04_texts`: each way to train MiniLM on two draws of 500 reviews, and its rivals; four CPU-minutes.
+def make_texts(name: str, *, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
+    """Train MiniLM in each way on two draws of 500 reviews, and its rivals; six CPU-minutes.
 
     Shipped is what the first LoRA training changed: the adapter and the head.
+
+    Args:
+        name: Of the shipped file.
+        seed: Decides the draws.
+        folder: Where it goes.
     """
     runtime.setup(settings.load("04", "fast", seed=seed, device="cpu"))
     reviews = load_reviews("film_reviews", seed=seed)
@@ -213,4 +218,4 @@ def make_texts(*, seed: int = 0, folder: Path = CHECKPOINTS) -> None:
         "runs": runs,
         "metrics": {"test_accuracy": next(run["accuracy"] for run in runs if run["arm"] == "LoRA")},
     }
-    checkpoints.save(bert.Trained(adapted[0]), "04_texts", story, folder=folder)
+    checkpoints.save(bert.Trained(adapted[0]), name, story, folder=folder)
