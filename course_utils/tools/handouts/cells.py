@@ -22,7 +22,7 @@ from course_utils.tools.tree import CourseError
 FRAMES_MIME = "application/vnd.course.frames+json"  # as course_utils.widgets has it, which loads matplotlib
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
-LIGHT_BYTES = 50_000  # a larger picture is written with a palette of 256 colours, a third of its size
+LIGHT_BYTES = 20_000  # a larger picture is written with a palette of 256 colours, in a third of the bytes
 LEFT_OUT = {"colab", "injected-parameters"}
 PLAIN_CALL = re.compile(
     r"(\w+ = )?(\w+\.)?(summary|progress|predict)\(.*\)\s*", re.DOTALL
