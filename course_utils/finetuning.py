@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Sized
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from course_utils import saved_run
+from course_utils import saved_run, training
 from course_utils.models import transfer
-from course_utils.training import Batches, Epoch, Metrics, evaluate, train_one_epoch
+from course_utils.training import Batches, Epoch, Metrics
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -64,10 +63,10 @@ def train_transfer_model(
     run = Run(model, optimizer, scheduler, (train_loader, val_loader), folder, accelerator)
     for epoch in run.epochs_left(epochs):
         started = time.perf_counter()
-        trained = run.of_all(partial(train_one_epoch, run.stepped), run.train, run.optimizer)
-        validated = run.of_all(partial(evaluate, model), run.validation)
+        trained = run.of_all(training.train_one_epoch, run.stepped, run.train, run.optimizer)
+        validated = run.of_all(training.evaluate, model, run.validation)
         scheduler.step()
-        run.keep(Epoch(epoch, *trained, *validated, time.perf_counter() - started))
+        run.keep(training.Epoch(epoch, *trained, *validated, time.perf_counter() - started))
     run.restore_best()
     return run.history
 
@@ -135,14 +134,18 @@ class Run:
         yield from range(len(self.history) + 1, epochs + 1)
 
     def of_all(
-        self, measure: Callable[..., Metrics], loader: Batches, *more: torch.optim.Optimizer
+        self,
+        measure: Callable[..., Metrics],
+        network: nn.Module,
+        loader: Batches,
+        *more: torch.optim.Optimizer,
     ) -> Metrics:
-        """Call `measure(batches, loss, ...)` here and return the means over the examples of all processes."""
+        """Call `measure(network, batches, loss, ...)`; return the means over the examples of all processes."""
         if self._processes == 1:
-            return measure(loader, LOSS, *more)
+            return measure(network, loader, LOSS, *more)
         counted = _Counted(loader)
         try:
-            found = measure(counted, LOSS, *more)
+            found = measure(network, counted, LOSS, *more)
         except ValueError:
             if counted.examples:
                 raise

@@ -1,6 +1,10 @@
 """Seed, device and threads: what makes a run repeatable."""
 
+import atexit
 import random
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,6 +52,13 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
         device: Where it draws: on the device of the data, nothing is copied batch by batch.
     """
     return torch.Generator(device).manual_seed(seed)
+
+
+def scratch_folder() -> Path:
+    """Return a new, empty folder, which goes when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="course-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def devices() -> dict[str, bool]:

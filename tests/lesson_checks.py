@@ -18,7 +18,6 @@ from course_utils.tools.skeleton import PARAMETERS
 
 FIRST = ("colab", "parameters", "setup")
 LONGEST_CELL = 25
-LONGEST_SETUP = 40
 CORE_MINUTES = (60, 75)
 LONGEST_OUTPUT = 2_000
 AT_LEAST = {"widget": 2, "exercise": 5, "check": 3}
@@ -71,12 +70,9 @@ def code_parses(lesson: Lesson) -> list[str]:
 
 
 def length(lesson: Lesson) -> list[str]:
-    """Code cells hold one idea; the list of imports, which is folded, may be longer."""
-    found = [
-        (cell, len(cell.source.splitlines()), LONGEST_SETUP if "setup" in cell.tags else LONGEST_CELL)
-        for cell in lesson.code()
-    ]
-    return [f"{cell}: {count} lines, at most {most}" for cell, count, most in found if count > most]
+    """Code cells hold one idea."""
+    lines = [(cell, len(cell.source.splitlines())) for cell in lesson.code()]
+    return [f"{cell}: {count} lines, at most {LONGEST_CELL}" for cell, count in lines if count > LONGEST_CELL]
 
 
 def imports(lesson: Lesson) -> list[str]:

@@ -123,7 +123,7 @@ def test_the_best_epoch_is_in_the_network_and_of_equals_the_earlier(monkeypatch,
         seen.append({name: value.clone() for name, value in model.state_dict().items()})
         return finetuning.Metrics(1.0, next(accuracies))
 
-    monkeypatch.setattr(finetuning, "evaluate", measured)
+    monkeypatch.setattr(finetuning.training, "evaluate", measured)
     model = network()
     train_transfer_model(model, batches(), batches(1), 4, rates=[0.05])
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
@@ -132,13 +132,13 @@ def test_the_best_epoch_is_in_the_network_and_of_equals_the_earlier(monkeypatch,
 
 def test_the_rates_fall_to_a_tenth_after_so_many_epochs(monkeypatch):
     rates = []
-    original = finetuning.train_one_epoch
+    original = finetuning.training.train_one_epoch
 
     def spy(model, loader, loss, optimizer):
         rates.append(optimizer.param_groups[0]["lr"])
         return original(model, loader, loss, optimizer)
 
-    monkeypatch.setattr(finetuning, "train_one_epoch", spy)
+    monkeypatch.setattr(finetuning.training, "train_one_epoch", spy)
     train_transfer_model(network(), batches(), batches(1), 5, rates=[0.1], step_size=2)
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
 

@@ -288,7 +288,6 @@ def test_the_lessons_one_cell_takes_a_learners_folder(tmp_path, capsys):
             )
             changed += here
             exec(source, names)
-    names["drawer"].cleanup()  # of the practice folder
     assert changed == 1
     printed = capsys.readouterr()
     assert "{'été': 12, 'собака': 6, '猫': 6}; left out: 6" in printed.out

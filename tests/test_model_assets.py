@@ -1,9 +1,8 @@
-"""The pretrained models of `full`: files in the official formats, but tiny, from a server that fails on purpose."""
+"""BERT in the hub's format, but tiny, from a server that fails on purpose; ResNet-18 is in test_transfer."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from local_server import Answer, LocalServer
-from safetensors.torch import load, save
+from safetensors.torch import save
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForPreTraining
 
 from course_utils.data import assets
@@ -35,15 +34,6 @@ def tiny_bert() -> dict[str, bytes]:
         "model.safetensors": save(weights, metadata={"format": "pt"}),
         "vocab.txt": VOCAB.encode(),
     }
-
-
-def tiny_resnet() -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Return the two forms of ResNet-18's weights: a pickled state dict, and safetensors with the same names."""
-    torch.manual_seed(0)
-    weights = torch.nn.Linear(3, 2).state_dict()
-    pickled = io.BytesIO()
-    torch.save(weights, pickled)
-    return {"resnet18-f37072fd.pth": pickled.getvalue()}, {"model.safetensors": save(dict(weights))}
 
 
 def rows(files: dict[str, bytes]) -> str:
@@ -72,10 +62,6 @@ class Hub:
     def bert(self, files: dict[str, bytes]) -> Path:
         urls = f'urls = ["{self.server.url}hub/", "{self.server.url}mirror/"]'
         return self.fetch("bert", files, urls)
-
-    def resnet(self, files: dict[str, bytes], copies: dict[str, bytes]) -> Path:
-        more = f'urls = ["{self.server.url}official/"]\ncopy_urls = ["{self.server.url}copy/"]\n'
-        return self.fetch("resnet18", files, more + f"copy_members = {rows(copies)}")
 
     def serve(self, folder: str, files: dict[str, Any]) -> None:
         self.server.answers |= {f"/{folder}/{name}": content for name, content in files.items()}
@@ -131,19 +117,6 @@ def test_without_a_good_source_nothing_is_there_and_the_way_by_hand_is_told(hub:
     for part in (words, f"{hub.server.url}hub/", f"{hub.server.url}mirror/", "by hand", "model.safetensors"):
         assert part in str(caught.value)
     assert [path.name for path in (hub.folder / "cache").glob("*") if path.name[0] != "."] == []
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_the_safetensors_copy_takes_over_from_the_official_file(hub: Hub, failure: str) -> None:
-    files, copies = tiny_resnet()
-    hub.serve("official", failing(files)[failure])
-    hub.serve("copy", copies)
-    folder = hub.resnet(files, copies)
-    assert load((folder / "model.safetensors").read_bytes()).keys() == {"weight", "bias"}
-    assert torch.load(io.BytesIO(files["resnet18-f37072fd.pth"]), weights_only=True).keys() == {
-        "weight",
-        "bias",
-    }
 
 
 def test_a_large_download_says_its_size_before_it_begins(

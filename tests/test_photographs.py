@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import PIL
 import pytest
 from PIL import Image
 
 from course_utils.data import photographs
+from course_utils.data.folders import PictureError
 
 
 def test_the_photographs_have_their_size_and_labels() -> None:
@@ -54,9 +54,14 @@ def test_every_mode_becomes_three_colours(tmp_path: Path, mode: str) -> None:
     assert photographs.read_photograph(path).shape == (photographs.SIDE, photographs.SIDE, 3)
 
 
+def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (30, 30), (0, 0, 0, 0)).save(tmp_path / "glass.png")
+    assert (photographs.read_photograph(tmp_path / "glass.png", 8) == 255).all()
+
+
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.jpg").write_text("no picture")
-    with pytest.raises(PIL.UnidentifiedImageError, match=r"notes\.jpg"):
+    with pytest.raises(PictureError, match=r"notes\.jpg is no picture"):
         photographs.read_photograph(tmp_path / "notes.jpg")
-    with pytest.raises(FileNotFoundError, match=r"nothing\.jpg"):
+    with pytest.raises(PictureError, match=r"nothing\.jpg"):
         photographs.read_photograph(tmp_path / "nothing.jpg")

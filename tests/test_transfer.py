@@ -91,39 +91,36 @@ def test_resnet_is_read_from_both_official_forms(
         assert torch.equal(model(pictures()), resnet(pictures()))
 
 
-@pytest.mark.parametrize("failure", ["", "wrong hash", "half the bytes", "nothing"])
-def test_the_second_form_takes_over_when_the_first_is_not_to_be_had(
-    official: dict[str, bytes],
-    resnet: nn.Module,
-    server: LocalServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: str,
-) -> None:
+@pytest.fixture
+def sources(
+    official: dict[str, bytes], server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> LocalServer:
+    """A server from which the course's models are fetched, into an empty cache."""
     file, cache = listed(official, server, tmp_path), tmp_path / "cache"
     monkeypatch.setattr(assets, "fetch", partial(assets.fetch, file=file, cache=cache))
-    server.answers = {
+    return server
+
+
+@pytest.mark.parametrize("failure", ["", "wrong hash", "half the bytes", "nothing"])
+def test_the_second_form_takes_over_when_the_first_is_not_to_be_had(
+    official: dict[str, bytes], resnet: nn.Module, sources: LocalServer, failure: str
+) -> None:
+    sources.answers = {
         f"/official/{PTH}": damaged(official[PTH], failure),
         f"/copy/{SAFE}": official[SAFE],
     }
     model = transfer.create_backbone("resnet18")
-    assert (f"/copy/{SAFE}" in server.requests) == bool(failure)
+    assert (f"/copy/{SAFE}" in sources.requests) == bool(failure)
     with torch.no_grad():
         assert torch.equal(model(pictures()), resnet(pictures()))
 
 
 @pytest.mark.parametrize("failure", ["wrong hash", "half the bytes", "nothing"])
 def test_without_good_weights_there_is_no_model_and_a_remedy(
-    official: dict[str, bytes],
-    server: LocalServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: str,
+    official: dict[str, bytes], sources: LocalServer, failure: str
 ) -> None:
-    file, cache = listed(official, server, tmp_path), tmp_path / "cache"
-    monkeypatch.setattr(assets, "fetch", partial(assets.fetch, file=file, cache=cache))
     for path, form in ((f"/official/{PTH}", PTH), (f"/copy/{SAFE}", SAFE)):
-        server.answers[path] = damaged(official[form], failure)
+        sources.answers[path] = damaged(official[form], failure)
     with pytest.raises(AssetError, match="by hand") as caught:
         transfer.create_transfer_model(3)
     assert PTH in str(caught.value)

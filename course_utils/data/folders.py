@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from course_utils.data.images import Scale
@@ -80,7 +79,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
-class CustomImageDataset(Dataset[tuple[object, int]]):
+class CustomImageDataset(torch.utils.data.Dataset[tuple[object, int]]):
     """Pictures on disk with their labels, read when they are asked for.
 
     Args:

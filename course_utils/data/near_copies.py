@@ -24,8 +24,9 @@ def find_near_duplicates(
 ) -> list[tuple[int, int, int]]:
     """Find pairs of pictures that look nearly the same, by their difference hash.
 
-    The hash shrinks a picture to 9 × 8 grey pixels and notes for each whether its right neighbour is brighter. It is
-    a hint, not a proof: it misses crops and mirrored copies, and calls flat drawings of one outline twins.
+    The hash shrinks a picture to eight rows of nine grey pixels and notes for the first eight of each whether the
+    right neighbour is brighter. It is a hint, not a proof: it misses crops and mirrored copies, and calls flat
+    drawings of one outline twins.
 
     Args:
         paths: A file for each picture.

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
 from course_utils.data import assets
+from course_utils.data.folders import read_picture
 from course_utils.data.images import Labels, Pixels
 
 SIDE = 224
@@ -15,25 +16,17 @@ UNLABELLED = -1
 
 
 def square(picture: Image.Image, side: int = SIDE) -> Pixels:
-    """Return the middle of a picture, turned upright and shrunk, uint8, shape (side, side, 3).
-
-    Args:
-        picture: In any mode and size; a camera's note of how it was held (EXIF) is obeyed.
-        side: Pixels each way.
-    """
-    upright = ImageOps.exif_transpose(picture).convert("RGB")
-    return np.asarray(ImageOps.fit(upright, (side, side), Image.Resampling.BICUBIC))
+    """Return the middle of a picture in red, green and blue, shrunk, uint8, shape (side, side, 3)."""
+    return np.asarray(ImageOps.fit(picture, (side, side), Image.Resampling.BICUBIC))
 
 
 def read_photograph(path: str | Path, side: int = SIDE) -> Pixels:
-    """Return the middle of a picture file, uint8, shape (side, side, 3).
+    """Return the middle of a picture file, read as `read_picture` does, uint8, shape (side, side, 3).
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        PIL.UnidentifiedImageError: If it is no picture.
+        PictureError: If it is no picture that can be read.
     """
-    with Image.open(path) as opened:
-        return square(opened, side)
+    return square(read_picture(path), side)
 
 
 def load_photographs(side: int = SIDE) -> tuple[Pixels, Labels, tuple[str, ...]]:

@@ -36,7 +36,8 @@ ARMS = (
     ("all stages", 8, ONE_RATE),
     ("from scratch", 8, ONE_RATE),
 )
-"""(name, stages that learn, rates: head, last stage, the one before). The rates were set before any test."""
+"""(name, stages that learn, rates: head, last stage, the one before). In trials on emoji 0.001 did best; nothing else
+was tuned."""
 SMALL_EPOCHS = 5
 """How many times as many epochs chapter 2's network gets as the others, in a run of its own."""
 
