@@ -82,7 +82,7 @@ ifneq ($(LATEST)$(LOWEST)$(TORCH),)
 .PHONY: $(READY)
 endif
 
-$(READY): pyproject.toml requirements.txt constraints.txt
+$(READY): pyproject.toml requirements.txt requirements-dev.txt deploy/requirements.txt constraints.txt
 	@$(PYTHON) install.py packages $(strip $(VERSIONS))
 
 $(DATA): $(READY) data/assets.toml

@@ -170,7 +170,7 @@ def pins(mode: str) -> list[str]:
 def pip_command(mode: str) -> list[str]:
     """Return pip's command line."""
     upgrade = ["--upgrade", "--upgrade-strategy", "eager"] if mode == "latest" else []
-    return [*PIP, "install", *upgrade, *pins(mode), "-e", f"{ROOT}[dev]"]
+    return [*PIP, "install", *upgrade, *pins(mode), "-e", f"{ROOT}[course,dev]"]
 
 
 def uv_command(mode: str, torch: str, settings: dict[str, str]) -> list[str]:
@@ -179,7 +179,7 @@ def uv_command(mode: str, torch: str, settings: dict[str, str]) -> list[str]:
     command += ["--build-constraints", str(CONSTRAINTS)] if mode == "proven" else ["--upgrade"]
     command += ["--resolution", "lowest-direct"] if mode == "lowest" else []
     command += ["--torch-backend", torch] if torch else []
-    return [*command, *pins(mode), *learners_pins(settings), "pip", "-e", f"{ROOT}[dev]"]
+    return [*command, *pins(mode), *learners_pins(settings), "pip", "-e", f"{ROOT}[course,dev]"]
 
 
 def learners_pins(settings: dict[str, str]) -> list[str]:

@@ -215,8 +215,8 @@ def test_what_a_recipe_imports_decides_what_is_made_again(playground: Playground
     (package / "data").mkdir(exist_ok=True)
     (package / "recipes" / "chapter_01.py").write_text("from course_utils.data.some import load\n")
     (package / "data" / "some.py").write_text("a = 1\n")
-    before = sweep._key(playground, chapter)
+    before = sweep._key(playground, [chapter.number])
     (package / "data" / "other.py").write_text("a = 1\n")
-    assert sweep._key(playground, chapter) == before
+    assert sweep._key(playground, [chapter.number]) == before
     (package / "data" / "some.py").write_text("a = 2\n")
-    assert sweep._key(playground, chapter) != before
+    assert sweep._key(playground, [chapter.number]) != before

@@ -36,7 +36,7 @@ def test_packages_are_named_when_missing_or_old() -> None:
     found = doctor.packages([Requirement("pytest>=99"), Requirement("no-such-package")]).line()
     assert found == (
         f"[fail] packages: needed: pytest>=99 (found {have}), no-such-package (found none) "
-        "→ run: make setup (or: pip install -e .)"
+        "→ run: make setup (or: pip install -e '.[course]')"
     )
 
 

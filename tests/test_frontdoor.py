@@ -25,6 +25,10 @@ TARGETS = [
     *("claims", "data", "checkpoints", "bench", "doctor", "upgrade"),
 ]
 CHAPTERS = sorted(file.name for file in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+MAKE_READS = (
+    *("Makefile", "pyproject.toml", "constraints.txt"),
+    *("requirements.txt", "requirements-dev.txt", "deploy/requirements.txt"),
+)
 PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md")
 CONDA_NAMES = {"pytorch": "torch"}
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -43,7 +47,8 @@ def test_there_is_a_first_chapter():
 
 def _conda_requirements() -> list[Requirement]:
     listed = yaml.safe_load(_text("environment.yml"))["dependencies"]
-    plain = [Requirement(line) for line in listed if isinstance(line, str)]
+    by_pip = [line for entry in listed if isinstance(entry, dict) for line in entry["pip"] if line != "-e ."]
+    plain = [Requirement(line) for line in [*(x for x in listed if isinstance(x, str)), *by_pip]]
     return [need for need in plain if need.name not in ("python", "pip")]
 
 
@@ -63,7 +68,13 @@ def test_conda_installs_the_course_and_its_python():
     python = re.search(r'^requires-python = "(.+)"', _text("pyproject.toml"), re.MULTILINE)
     assert python
     assert f"python{python[1]}" in listed
-    assert {"pip": ["-e ."]} in listed
+    assert [entry["pip"][-1] for entry in listed if isinstance(entry, dict)] == ["-e ."]
+
+
+def test_the_service_asks_for_a_part_of_what_the_course_does():
+    serve = set(map(str, colab.requirements(_text("deploy/requirements.txt"))))
+    assert serve <= set(map(str, colab.requirements(_text("requirements.txt"))))
+    assert not {need for need in serve if need.startswith(("torch", "jupyter", "transformers"))}
 
 
 def test_colab_knows_what_it_leaves_alone():
@@ -98,7 +109,7 @@ def test_make_alone_says_what_there_is_and_does_nothing():
 
 @needs_make
 def test_a_fresh_clone_is_set_up_before_anything_runs(tmp_path):
-    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", "data/assets.toml"):
+    for name in (*MAKE_READS, "data/assets.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     for target in ("run-all", "test"):
@@ -121,7 +132,8 @@ def test_a_fresh_clone_is_set_up_before_anything_runs(tmp_path):
 )
 def test_versions_that_are_named_are_installed_at_once(tmp_path, words, options):
     (tmp_path / ".venv").mkdir()
-    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", ".venv/.ready"):
+    (tmp_path / "deploy").mkdir()
+    for name in (*MAKE_READS, ".venv/.ready"):
         (tmp_path / name).touch()
     shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
     (tmp_path / ".venv" / ".ready").touch()

@@ -121,7 +121,7 @@ def test_uv_gets_the_pins_and_the_learners_settings_for_pip(tiny):
     asked = json.loads((tiny / "uv.json").read_text())
     words = " ".join(asked["arguments"])
     assert words.startswith("pip install --python ")
-    assert f"--torch-backend auto --constraint {tiny / 'constraints.txt'} pip -e {tiny}[dev]" in words
+    assert f"--torch-backend auto --constraint {tiny / 'constraints.txt'} pip -e {tiny}[course,dev]" in words
     assert asked["variables"]["UV_FIND_LINKS"] == str(wheels)
     assert asked["variables"]["UV_NO_INDEX"] == "1"
 
@@ -131,7 +131,7 @@ def test_uv_command_lines():
     assert lowest[:4] == [str(install.PYTHON), "-m", "uv", "pip"]
     assert " ".join(lowest[7:]) == (
         "--upgrade --resolution lowest-direct --torch-backend cpu "
-        f"--constraint a.txt --constraint b.txt pip -e {install.ROOT}[dev]"
+        f"--constraint a.txt --constraint b.txt pip -e {install.ROOT}[course,dev]"
     )
     assert str(install.CONSTRAINTS) not in lowest + install.uv_command("latest", "", {})
     assert install.uv_command("proven", "", {}).count(str(install.CONSTRAINTS)) == 2
@@ -183,12 +183,11 @@ def test_an_old_python_can_read_it():
 
 
 def _needs() -> list[Requirement]:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    dev = re.search(r"^dev = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
-    assert dev
-    found = [line.split("#")[0].strip() for line in lines] + re.findall(r'^ +"([^"]+)"', dev[1], re.MULTILINE)
-    return [Requirement(line) for line in found if line] + [Requirement("pip"), Requirement("uv")]
+    files = ("requirements.txt", "requirements-dev.txt", "deploy/requirements.txt")
+    lines = [
+        line.split("#")[0].strip() for file in files for line in (ROOT / file).read_text("utf-8").splitlines()
+    ]
+    return [Requirement(line) for line in [*filter(None, lines), "pip", "uv"]]
 
 
 def test_each_pin_is_one_exact_public_version():

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.model_selection import train_test_split
-from torch.nn import functional as F
 
 from course_utils.data import assets
+from course_utils.data.centring import Pixels as Pixels
+from course_utils.data.centring import centre_drawing as centre_drawing
 
-Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
@@ -122,34 +122,6 @@ def load_digits(name: str, *, seed: int) -> Digits:
         for rows in (train, validation, test)
     ]
     return Digits(parts[0], parts[1], parts[2], mean=mean, std=std)
-
-
-def centre_drawing(pixels: Pixels) -> Pixels:
-    """Bring a drawing into MNIST's form: 20 pixels tall or wide, centre of mass in the middle of 28×28.
-
-    Args:
-        pixels: A drawing, 0 (paper) to 255 (ink), shape (H, W).
-
-    Returns:
-        uint8, shape (28, 28); all zero for an empty drawing.
-
-    Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", file formats.
-    """
-    ink = pixels > 32
-    if not ink.any():
-        return np.zeros((28, 28), dtype=np.uint8)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    box = torch.from_numpy(pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32))
-    scale = 20 / max(box.shape)
-    size = [max(1, round(side * scale)) for side in box.shape]
-    small = F.interpolate(box[None, None], size=size, mode="bilinear", antialias=True)[0, 0].clamp(0, 255)
-    sheet = torch.zeros(68, 68)  # room for any centre of mass; the middle 28×28 are kept
-    mass = [
-        float((small.sum(dim=1 - axis) * torch.arange(size[axis])).sum() / small.sum()) for axis in (0, 1)
-    ]
-    top, left = (round(34 - 0.5 - centre) for centre in mass)
-    sheet[top : top + size[0], left : left + size[1]] = small
-    return sheet[20:48, 20:48].round().to(torch.uint8).numpy()
 
 
 def _standardise(pixels: Pixels, mean: float, std: float) -> torch.Tensor:

@@ -71,7 +71,7 @@ def packages(needs: list[Requirement]) -> Check:
     """Check the packages of `requirements.txt`."""
     unmet = [f"{need} (found {colab.installed_version(need.name) or 'none'})" for need in colab.unmet(needs)]
     found = f"needed: {', '.join(unmet)}" if unmet else "all of requirements.txt"
-    return Check("packages", not unmet, found, "run: make setup (or: pip install -e .)")
+    return Check("packages", not unmet, found, "run: make setup (or: pip install -e '.[course]')")
 
 
 def versions(needs: list[Requirement], proven: list[Requirement]) -> Check:

@@ -75,11 +75,11 @@ def problems(course: Course, names: Iterable[str], profile: str) -> list[str]:
 
 def _remake(course: Course, chapter: Chapter, files: list[str], seed: int) -> Path:
     """Return a folder of shipped files, some of them as another seed makes them; none is made twice."""
-    folder = (
-        course.root / "build" / "checkpoints" / f"{chapter.number}-{_key(course, chapter)}" / f"seed-{seed}"
-    )
+    makers = sorted({file[:2] for file in files})  # a chapter may measure what an earlier one ships
+    key = _key(course, makers)
+    folder = course.root / "build" / "checkpoints" / f"{chapter.number}-{key}" / f"seed-{seed}"
     options = ("--seed", str(seed), "--folder", str(folder), "--files", *files)
-    command = [sys.executable, "-m", "course_utils.recipes", chapter.number, *options]
+    command = [sys.executable, "-m", "course_utils.recipes", *makers, *options]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     if done.returncode:
         raise CourseError(f"the shipped files could not be made again with seed {seed}; see above", 1)
@@ -90,11 +90,11 @@ def _remake(course: Course, chapter: Chapter, files: list[str], seed: int) -> Pa
     return folder
 
 
-def _key(course: Course, chapter: Chapter) -> str:
-    """Return what changes when a chapter's recipe does, or a module that the recipe imports."""
+def _key(course: Course, makers: list[str]) -> str:
+    """Return what changes when the recipe of one of these chapters does, or a module that it imports."""
     package = course.root / "course_utils"
-    recipe = package / "recipes" / f"chapter_{chapter.number}.py"
-    text = recipe.read_text(encoding="utf-8") if recipe.exists() else ""
+    recipes = [package / "recipes" / f"chapter_{number}.py" for number in makers]
+    text = "".join(recipe.read_text(encoding="utf-8") for recipe in recipes if recipe.exists())
     named = re.findall(r"^from course_utils\.(\S+) import", text, flags=re.MULTILINE)
     modules = sorted(package / f"{name.replace('.', '/')}.py" for name in named)
     sources = [text, *(module.read_text(encoding="utf-8") for module in modules if module.exists())]
