@@ -47,7 +47,7 @@ test: setup ## lint, format, types, then all tests and every notebook with its o
 
 e2e: setup ## opens handouts and JupyterLab in a real browser, e.g. make e2e ARGS='--whole 01'
 	@$(COURSE) run --jobs $(JOBS)
-	$(PY) -m pytest tests/e2e $(ARGS)
+	$(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadfile tests/e2e $(ARGS)
 
 lab: setup ## opens JupyterLab on the lessons
 	@$(COURSE) lab $(ARGS)
@@ -67,6 +67,7 @@ checkpoints: setup ## makes the shipped checkpoints again
 bench: setup ## measures ways to the same result side by side, as ratios
 	@$(PY) benchmarks/input_pipeline.py
 	@$(PY) benchmarks/transfer.py
+	@$(PY) benchmarks/service.py
 
 doctor: $(READY) ## checks this machine and says how to repair it
 	@$(COURSE) doctor $(ARGS)
