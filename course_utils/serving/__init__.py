@@ -1,0 +1,1 @@
+"""The service of chapter 6: ONNX Runtime, Pillow and NumPy behind Flask; no module here imports torch."""
