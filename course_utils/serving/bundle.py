@@ -36,8 +36,16 @@ PICKLES = (
     b"PK\x03\x04",
 )  # pickle protocols; torch.save's archive
 FIELDS = {
-    **{"format": int, "name": str, "version": str, "labels": list, "preprocessing": dict, "metrics": dict},
-    **{"versions": dict, "data": dict, "licence": str, "files": dict},
+    "format": int,
+    "name": str,
+    "version": str,
+    "labels": list,
+    "preprocessing": dict,
+    "metrics": dict,
+    "versions": dict,
+    "data": dict,
+    "licence": str,
+    "files": dict,
 }
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -113,13 +121,14 @@ def write(
                 (part / file).write_bytes(content)
         manifest = {
             "format": FORMAT,
-            **{
-                "name": name,
-                "version": version,
-                "labels": list(labels),
-                "preprocessing": preprocessing.to_json(),
-            },
-            **{"metrics": dict(metrics), "versions": dict(versions), "data": dict(data), "licence": licence},
+            "name": name,
+            "version": version,
+            "labels": list(labels),
+            "preprocessing": preprocessing.to_json(),
+            "metrics": dict(metrics),
+            "versions": dict(versions),
+            "data": dict(data),
+            "licence": licence,
             "files": {file: _facts(part / file) for file in sorted(files)},
         }
         (part / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
