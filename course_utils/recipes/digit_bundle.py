@@ -24,7 +24,7 @@ from course_utils.serving.preprocess import Preprocessing
 
 NAME, CHECKPOINT, CALIBRATION = "digits", "02_drawn_digit", 200
 FOLDER = ROOT / "build" / "bundles" / NAME
-LICENCE = "weights CC-BY-4.0 (this course); trained on MNIST (LeCun, Cortes and Burges; CC-BY-SA-3.0)"
+LICENCE = "MIT AND CC-BY-4.0 (this course); trained on MNIST, see data/README.md"
 VERSIONS: dict[str, Literal["fp32", "int8"]] = {"1": "fp32", "2": "int8"}
 
 

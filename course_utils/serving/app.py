@@ -65,7 +65,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=limits.body_bytes, MAX_FORM_PARTS=4 * limits.batch)
     counted = metrics or Metrics()
-    _time_and_log(app, counted, stopping, log)
+    _time_and_log(app, counted, log)
     _answer_errors(app, counted)
     _pages(app, counted, current, limits, stopping)
 
@@ -152,9 +152,7 @@ def _pages(
         return _json(openapi.document(current().main.bundle, limits))
 
 
-def _time_and_log(
-    app: Flask, counted: Metrics, stopping: Callable[[], bool], log: Callable[[str], None]
-) -> None:
+def _time_and_log(app: Flask, counted: Metrics, log: Callable[[str], None]) -> None:
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
@@ -171,8 +169,6 @@ def _time_and_log(
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.request_id
-        if stopping():
-            response.headers["Connection"] = "close"
         line = {"time": round(time.time(), 3), "id": g.request_id, "method": request.method, "route": route}
         told = {
             "status": response.status_code,

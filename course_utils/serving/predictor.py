@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -87,6 +87,6 @@ class Predictor:
         """Return the answer for one picture."""
         return self.answers([image])[0]
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, str]:
         """Return name and version, as each answer carries them."""
         return {"name": self.bundle.name, "version": self.bundle.version}
