@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 from PIL import Image
 
 from course_utils.serving.bundle import Bundle, BundleError
@@ -36,6 +35,8 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         """Load the graph and answer one empty picture, so that what does not fit is found now."""
+        import onnxruntime  # here, so that gunicorn's first process forks before its threads are there
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
