@@ -144,7 +144,7 @@ def _quiet() -> Iterator[None]:
     """Leave out ONNX Runtime's advice to pre-process first: for these graphs it changes nothing (measured)."""
 
     def advice(record: logging.LogRecord) -> bool:
-        return "consider pre-processing before quantization" not in record.getMessage()
+        return "pre-processing before quantization" not in record.getMessage()
 
     root = logging.getLogger()
     root.addFilter(advice)

@@ -208,7 +208,9 @@ def _check_files(folder: Path, listed: Mapping[str, Any]) -> None:
         path = folder / file
         if path.is_symlink() or not path.is_file():
             raise _refused(folder, f"{file} is a link or no file, expected a file of its own")
-        if path.open("rb").read(4).startswith(PICKLES):
+        with path.open("rb") as opened:
+            start = opened.read(4)
+        if start.startswith(PICKLES):
             raise _refused(folder, f"{file} is a pickle or an archive, which can run code when it is loaded")
         if (found := _facts(path)) != facts:
             told = f"{found['bytes']:,} bytes, sha256 {found['sha256'][:12]}…"
