@@ -10,6 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -24,6 +25,7 @@ from course_utils.serving.store import Store
 POLL_S = 0.2
 CONNECTIONS = 1000
 BACKLOG = 1024
+QUIET_S = 0.3
 DRAIN_S, MOST_DRAINED = 2.0, 50_000_000
 
 
@@ -58,6 +60,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = _Task
     error_task_class = _ErrorTask
+
+    def __init__(self, server: Any, *given: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(server, *given, **options)
+        server.last_connection = time.monotonic()
+
     refused = False
     drained_until = 0.0
     drained = 0
@@ -105,8 +112,8 @@ class Front:
         threads: That answer requests.
         limits: What the service takes on.
         stalled_s: Seconds after which a connection on which nothing happens is closed.
-        grace_s: Seconds after the signal to stop in which new connections are still taken: until whoever sends
-            requests here has seen that `/ready` answers 503.
+        grace_s: Least and most seconds after the signal to stop in which new connections are still taken: until
+            whoever sends requests here has seen that `/ready` answers 503, and none has come for a moment.
 
     See: chapter 06, "From script to service".
     """
@@ -119,7 +126,7 @@ class Front:
         threads: int = 4,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         stalled_s: float = 20.0,
-        grace_s: float = 0.5,
+        grace_s: tuple[float, float] = (0.5, 10.0),
     ) -> None:
         """Make the app and start the threads; `run` answers."""
         self.metrics = Metrics()
@@ -148,6 +155,7 @@ class Front:
             ident=None,
         )
         self._server.channel_class = _Channel
+        self._server.last_connection = 0.0
         self._server.stopping = lambda: self._stopping_since > 0
 
     def stop(self) -> None:
@@ -161,7 +169,7 @@ class Front:
             tick: Called several times a second.
             patience_s: Seconds that requests in flight may take to end.
         """
-        while not self._stopping_since or time.monotonic() < self._stopping_since + self._grace_s:
+        while not self._stopping_since or not self._left_alone():
             self._turn(tick)
         self._take_the_last_connections()
         until = time.monotonic() + patience_s
@@ -173,6 +181,11 @@ class Front:
     def _turn(self, tick: Callable[[], None]) -> None:
         wasyncore.loop(timeout=POLL_S, map=self._server._map, use_poll=True, count=1)
         tick()
+
+    def _left_alone(self) -> bool:
+        least, most = self._grace_s
+        now, since = time.monotonic(), self._stopping_since
+        return now > since + most or (now > since + least and now > self._server.last_connection + QUIET_S)
 
     def _take_the_last_connections(self) -> None:
         """Accept what has already connected, then listen no more."""

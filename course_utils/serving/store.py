@@ -39,7 +39,7 @@ def choose(folder: Path, serve: str, *, shadow: str | None = None) -> None:
 
     See: chapter 06, "Two versions, a shadow and the way back".
     """
-    for version in filter(None, (serve, shadow)):
+    for version in [serve, *([] if shadow is None else [shadow])]:
         bundle.read(_version(folder, version))
     handle, part = tempfile.mkstemp(dir=folder, prefix=".serving-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
