@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from service_tools import LABELS, ask, connect, digit, encode, exchange, form, tiny_store
 
+from course_utils.data.digits import load_raw
 from course_utils.serving import bundle
 from course_utils.serving.decode import Limits, open_picture
 from course_utils.serving.predictor import Predictor
@@ -372,3 +373,26 @@ def test_a_taken_port_is_said(server, folder):
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_course_serve_without_a_word_serves_the_digit_reader(tmp_path):
+    command = [sys.executable, "-m", "course_utils.tools.cli", "serve", "--port", "0"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert running.stdout
+    lines = []
+    while not lines or not lines[-1].startswith("{"):
+        lines.append(running.stdout.readline())
+        assert lines[-1], "it ended before it served"
+    told = json.loads(lines[-1])
+    assert told["model"] == {"name": "digits", "version": "1"}
+    assert told["pid"] == running.pid
+    pixels, labels, _ = load_raw("mnist_5k")
+    rows = range(0, 5000, 250)
+    answers = [
+        ask(told["url"], "/predict", encode(Image.fromarray(pixels[row])))[1]["prediction"] for row in rows
+    ]
+    assert sum(answer == labels[row] for answer, row in zip(answers, rows, strict=True)) >= 17
+    running.terminate()
+    assert running.wait(20) == 0
+    running.stdout.close()

@@ -74,7 +74,7 @@ def _get(summary: str, kind: str, *, stops: bool = False) -> dict[str, Any]:
 
 
 def _post(summary: str, schema: dict[str, Any], limits: Limits, most: int) -> dict[str, Any]:
-    picture: dict[str, Any] = {"type": "string", "contentMediaType": "image/png"}
+    picture: dict[str, Any] = {"type": "string", "format": "binary"}
     field = picture if most == 1 else {"type": "array", "items": picture, "minItems": 1, "maxItems": most}
     form = {"type": "object", "required": ["image"], "properties": {"image": field}}
     content = {"schema": form, "encoding": {"image": {"contentType": "image/png"}}}

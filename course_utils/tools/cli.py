@@ -179,6 +179,32 @@ def lab(ctx: typer.Context) -> None:
     _hand_over("jupyterlab", ctx.args, cwd=ctx.obj.notebooks)
 
 
+@app.command()
+def serve(
+    ctx: typer.Context,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle or a store; the digit reader if none is named.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 to be reached from other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes; more than one not on Windows.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of each process.")] = 4,
+) -> None:
+    """Serve a network over HTTP, with a page to try it on: chapter 6."""
+    folder = bundle or ctx.obj.root / "build" / "bundles" / "digits"
+    if bundle is None and not (folder / "serving.json").exists():
+        made = subprocess.run(
+            [sys.executable, "-m", "course_utils.recipes.digit_bundle", str(folder)], check=False
+        )
+        if made.returncode:
+            raise CourseError("the bundle of the digit reader could not be made; see above", 1)
+    where = ("--host", host, "--port", str(port), "--workers", str(workers), "--threads", str(threads))
+    command = [sys.executable, "-m", "course_utils.serving", str(folder), *where]
+    if os.name == "nt":
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # signals reach the service itself
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def checkpoints(ctx: typer.Context) -> None:
     """Make the shipped checkpoints again: `course checkpoints 01`; with --seed and --folder, others for comparison."""
