@@ -46,7 +46,16 @@ def export_to_onnx(
     """
     inputs = dummy_input if isinstance(dummy_input, tuple) else (dummy_input,)
     axes = dynamic or [{0: BATCH}] * len(inputs)
-    dims = {name: torch.export.Dim(name) for shape in axes for name in shape.values()}
+    new, shapes = set[str](), []
+    for (
+        shape
+    ) in axes:  # a name stands once; the exporter finds out by itself that another axis has the same length
+        dims = {
+            axis: torch.export.Dim.AUTO if name in new else torch.export.Dim(name)
+            for axis, name in shape.items()
+        }
+        new |= set(shape.values())
+        shapes.append(dims)
     was_training = model.training
     model.eval()
     try:
@@ -56,7 +65,7 @@ def export_to_onnx(
             str(filename),
             input_names=list(input_names),
             output_names=["output"],
-            dynamic_shapes=tuple({axis: dims[name] for axis, name in shape.items()} for shape in axes),
+            dynamic_shapes=tuple(shapes),
             external_data=False,
             verbose=False,
         )
