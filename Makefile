@@ -45,9 +45,10 @@ test: setup ## lint, format, types, then all tests and every notebook with its o
 	$(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadfile --ignore=tests/e2e \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 tests notebooks $(ARGS)
 
-e2e: setup ## opens handouts and JupyterLab in a real browser, e.g. make e2e ARGS='--whole 01'
+e2e: setup ## opens handouts, JupyterLab and the service in a real browser, e.g. make e2e ARGS='--whole 01'
 	@$(COURSE) run --jobs $(JOBS)
-	$(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadfile tests/e2e $(ARGS)
+	COURSE_REQUESTS=10000 $(PY) -m pytest -n $(patsubst 0,2,$(JOBS)) --dist loadgroup \
+		tests/e2e tests/test_service_contract.py $(ARGS)
 
 lab: setup ## opens JupyterLab on the lessons
 	@$(COURSE) lab $(ARGS)

@@ -26,18 +26,18 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 import torch
-from course_utils.recipes.digit_bundle import make_digit_bundle
-from course_utils.serving import bundle
-from course_utils.serving.app import Served, create_app
-from course_utils.serving.predictor import Predictor
-from course_utils.serving.preprocess import Preprocessing
-from course_utils.serving.process import ServerProcess
 from PIL import Image
 
 from course_utils import checkpoints, export
 from course_utils.data.digits import load_digits, load_raw
 from course_utils.models import transfer
 from course_utils.models.cnn import SmallCNN
+from course_utils.recipes.digit_bundle import make_digit_bundle
+from course_utils.serving import bundle
+from course_utils.serving.app import Served, create_app
+from course_utils.serving.predictor import Predictor
+from course_utils.serving.preprocess import Preprocessing
+from course_utils.serving.process import ServerProcess
 from course_utils.tools.execution.watch import hardware
 
 CLIENTS, HELD_AT, ROUNDS, SECONDS = (1, 4, 16, 64), 16, 3, 1
@@ -166,7 +166,9 @@ def compare(name: str, made: Path, folder: Path) -> list[str]:
 def report(name: str, arms: list[str], seen: dict[tuple[str, int], list[Load]]) -> list[str]:
     """Print a network's table; return what is below its bound."""
     print(f"\n{name}: medians of {ROUNDS} interleaved rounds of {SECONDS} s")
-    columns = zip(("clients", "requests/s", "× guide", "least", "p50 ms", "p99 ms", "CPU-ms"), WIDTHS, strict=True)
+    columns = zip(
+        ("clients", "requests/s", "× guide", "least", "p50 ms", "p99 ms", "CPU-ms"), WIDTHS, strict=True
+    )
     print(" " * 22 + "".join(f"{word:>{width}s}" for word, width in columns))
     broken = []
     for clients in CLIENTS:
@@ -190,7 +192,7 @@ def report(name: str, arms: list[str], seen: dict[tuple[str, int], list[Load]]) 
 def where_time_goes(made: Path) -> None:
     """Print where a request to the digit service spends its time, from a profile of one thread."""
     predictor = Predictor(bundle.read(made))
-    client = create_app(lambda: Served(predictor, None)).test_client()
+    client = create_app(lambda: Served(predictor, None), log=lambda line: None).test_client()
     png = picture("digits")
     profile = cProfile.Profile()
     for turn in range(600):
@@ -237,9 +239,9 @@ def eight_bits(folder: Path) -> list[str]:
         for _ in range(200):
             started = time.perf_counter()
             with torch.inference_mode():
-                torch.softmax(model(batch), dim=1)
+                model(batch)
             between = time.perf_counter()
-            session.probabilities(array)
+            session.logits(array)
             best = [min(best[0], between - started), min(best[1], time.perf_counter() - between)]
         ratio = best[0] / best[1]
         print(

@@ -190,7 +190,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes; more than one not on Windows.")] = 1,
     threads: Annotated[int, typer.Option(help="Of each process.")] = 4,
 ) -> None:
-    """Serve a network over HTTP, with a page to try it on: chapter 6."""
+    """Serve a network over HTTP, with a page to try it on."""
     folder = bundle or ctx.obj.root / "build" / "bundles" / "digits"
     if bundle is None and not (folder / "serving.json").exists():
         made = subprocess.run(

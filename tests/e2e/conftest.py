@@ -22,6 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("e2e")
+            # Side by side: each page of a handout by itself; what shares a server stays together.
+            case = item.callspec.params.get("opened") if hasattr(item, "callspec") else None
+            item.add_marker(pytest.mark.xdist_group(case[0] if case else item.path.stem))
 
 
 @pytest.fixture(scope="session")

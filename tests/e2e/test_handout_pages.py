@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsers import CHAPTERS, PATIENCE_MS, SCREENSHOTS
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, Request, Route
 
 from course_utils.tools.handouts import build as handouts
@@ -38,9 +41,16 @@ class Opened:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def problems() -> list[str]:
-    """Render the handouts of what has been run; return what is wrong with the others."""
-    return handouts.build(Course())[1]
+def problems(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Render the handouts of what has been run, once for all workers; return what is wrong with the others."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return handouts.build(Course())[1]
+    shared = tmp_path_factory.getbasetemp().parent  # of this session's workers
+    with FileLock(shared / "handouts.lock"):
+        done = shared / "handouts.json"
+        if not done.exists():
+            done.write_text(json.dumps(handouts.build(Course())[1]))
+        return list(json.loads(done.read_text()))
 
 
 @pytest.fixture
