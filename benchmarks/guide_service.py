@@ -14,17 +14,15 @@ from PIL import Image
 from torch import nn
 from torchvision import transforms
 
-from course_utils import checkpoints
 from course_utils.data.digits import load_digits
 from course_utils.models import transfer
-from course_utils.models.cnn import SmallCNN
+from course_utils.recipes.chapter_02 import load_digit_network
 
 
 def load(name: str) -> tuple[nn.Module, str, transforms.Compose]:
     """Return a network in evaluation mode, the mode of its pictures, and its transform."""
     if name == "digits":
-        digits, model = load_digits("mnist_5k", seed=0), SmallCNN()
-        checkpoints.load(model, "02_drawn_digit")
+        digits, (model, _) = load_digits("mnist_5k", seed=0), load_digit_network()
         steps, mode = [transforms.Resize((28, 28)), transforms.ToTensor()], "L"
         steps.append(transforms.Normalize([digits.mean], [digits.std]))
     else:

@@ -28,10 +28,10 @@ import psutil
 import torch
 from PIL import Image
 
-from course_utils import checkpoints, export
+from course_utils import export
 from course_utils.data.digits import load_digits, load_raw
 from course_utils.models import transfer
-from course_utils.models.cnn import SmallCNN
+from course_utils.recipes.chapter_02 import load_digit_network
 from course_utils.recipes.digit_bundle import make_digit_bundle
 from course_utils.serving import bundle
 from course_utils.serving.app import Served, create_app
@@ -128,7 +128,7 @@ def emoji_bundle(folder: Path) -> Path:
     model = transfer.create_transfer_model(9, backbone="efficientnet_lite0").eval()
     graph = folder / "emoji.onnx"
     export.export_to_onnx(model, torch.randn(2, 3, 96, 96), str(graph))
-    made = bundle.write(
+    made = bundle.write_bundle(
         folder / "emoji",
         name="emoji",
         version="1",
@@ -191,7 +191,7 @@ def report(name: str, arms: list[str], seen: dict[tuple[str, int], list[Load]]) 
 
 def where_time_goes(made: Path) -> None:
     """Print where a request to the digit service spends its time, from a profile of one thread."""
-    predictor = Predictor(bundle.read(made))
+    predictor = Predictor(bundle.read_bundle(made))
     client = create_app(lambda: Served(predictor, None), log=lambda line: None).test_client()
     png = picture("digits")
     profile = cProfile.Profile()
@@ -219,10 +219,8 @@ def where_time_goes(made: Path) -> None:
 
 def eight_bits(folder: Path) -> list[str]:
     """Compare static int8 in ONNX Runtime with eager PyTorch on the digit network, one thread."""
-    model = SmallCNN()
-    checkpoints.load(model, "02_drawn_digit")
-    model.eval()
-    session = Predictor(bundle.read(make_digit_bundle(folder / "int8", precision="int8")))
+    model, _ = load_digit_network()
+    session = Predictor(bundle.read_bundle(make_digit_bundle(folder / "int8", precision="int8")))
     images = load_digits("mnist_5k", seed=0).test.images
     with torch.inference_mode():
         eager = model(images).argmax(dim=1).numpy()

@@ -163,7 +163,7 @@ def _quiet() -> Iterator[None]:
         root.removeFilter(advice)
 
 
-def session(graph: Path, *, threads: int = 1) -> onnxruntime.InferenceSession:
+def open_graph(graph: Path, *, threads: int = 1) -> onnxruntime.InferenceSession:
     """Return an ONNX graph ready to run on the CPU, with that many threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -172,7 +172,7 @@ def session(graph: Path, *, threads: int = 1) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 
-def run(opened: onnxruntime.InferenceSession, *inputs: npt.NDArray[Any]) -> Floats:
+def run_graph(opened: onnxruntime.InferenceSession, *inputs: npt.NDArray[Any]) -> Floats:
     """Return the first output of a graph for its inputs, in the order in which the graph names them."""
     named = {entry.name: array for entry, array in zip(opened.get_inputs(), inputs, strict=True)}
     return np.asarray(opened.run(None, named)[0], dtype=np.float32)
@@ -200,7 +200,9 @@ def compare_answers(first: npt.ArrayLike, second: npt.ArrayLike, labels: npt.Arr
     return Changed(float((before == after).mean()), gained, lost)
 
 
-def latency(calls: Mapping[str, Callable[[], object]], *, rounds: int = 40) -> dict[str, tuple[float, float]]:
+def measure_latency(
+    calls: Mapping[str, Callable[[], object]], *, rounds: int = 40
+) -> dict[str, tuple[float, float]]:
     """Time several ways in turn, so that what else the machine does hits all of them alike.
 
     Args:

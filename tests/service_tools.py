@@ -56,7 +56,7 @@ def tiny_bundle(folder: Path, *, version: str = "1", seed: int = 0, **changes: A
         "data": {},
         "licence": "MIT",
     }
-    return bundle.write(folder, **{**given, **changes})
+    return bundle.write_bundle(folder, **{**given, **changes})
 
 
 def tiny_store(folder: Path) -> Path:

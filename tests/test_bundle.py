@@ -32,7 +32,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 
 def test_what_is_written_is_read_back(made):
-    found = bundle.read(made)
+    found = bundle.read_bundle(made)
     assert (found.name, found.version, found.labels) == ("tiny", "1", tuple(LABELS))
     assert found.preprocessing == GREY
     assert found.metrics == {"test_accuracy": 0.5}
@@ -67,7 +67,7 @@ def test_one_changed_byte_is_noticed(copy, data):
     )
     try:
         with pytest.raises(BundleError, match="refused"):
-            bundle.read(copy)
+            bundle.read_bundle(copy)
     finally:
         path.write_bytes(whole)
 
@@ -96,38 +96,38 @@ def _edit(folder: Path, **changes: object) -> None:
 def test_a_manifest_that_was_changed(copy, changes, told):
     _edit(copy, **changes)
     with pytest.raises(BundleError, match=told.replace("(", r"\(")):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"format": 1}', "[" * 100_000])
 def test_a_manifest_that_is_none(copy, text):
     (copy / "manifest.json").write_text(text)
     with pytest.raises(BundleError):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
 
 
 def test_files_that_were_added_or_replaced(copy, tmp_path):
     (copy / "extra.txt").write_text("x")
     with pytest.raises(BundleError, match=r"not in its manifest.json: extra.txt"):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
     (copy / "extra.txt").unlink()
     (copy / "model.onnx").write_bytes(pickle.dumps({"weights": [1, 2]}))
     with pytest.raises(BundleError, match="pickle"):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
     (copy / "model.onnx").unlink()
     with pytest.raises(BundleError, match="missing"):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
     (tmp_path / "elsewhere").write_bytes(tiny_graph())
     (copy / "model.onnx").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(BundleError, match="link"):
-        bundle.read(copy)
+        bundle.read_bundle(copy)
     with pytest.raises(BundleError, match="no bundle"):
-        bundle.read(tmp_path)
+        bundle.read_bundle(tmp_path)
 
 
 def test_a_predictor_gives_the_softmax_of_the_graph(made):
     rows = np.random.default_rng(1).normal(size=(5, 1, 28, 28)).astype(np.float32)
-    predictor = Predictor(bundle.read(made))
+    predictor = Predictor(bundle.read_bundle(made))
     scores = predictor.logits(rows)
     weight = np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32) / 10
     assert np.allclose(scores, rows.reshape(5, -1) @ weight, atol=1e-4)

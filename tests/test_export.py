@@ -14,7 +14,8 @@ from torch import nn
 from course_utils import export
 from course_utils.data.digits import Digits, load_digits
 from course_utils.models.cnn import SmallCNN
-from course_utils.recipes.digit_bundle import load_digit_network, make_digit_bundle, make_store
+from course_utils.recipes.chapter_02 import load_digit_network
+from course_utils.recipes.digit_bundle import make_digit_bundle, make_store
 from course_utils.serving import bundle
 from course_utils.serving.bundle import BundleError
 from course_utils.serving.predictor import Predictor
@@ -27,7 +28,7 @@ def digits() -> Digits:
 
 @pytest.fixture(scope="module")
 def model() -> SmallCNN:
-    return load_digit_network()
+    return load_digit_network()[0]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_a_graph_gives_what_the_network_gives(graph, model, digits, size):
     images = digits.test.images[:size]
     with torch.no_grad():
         expected = model(images).numpy()
-    assert np.abs(export.run(export.session(graph), images.numpy()) - expected).max() < 1e-4
+    assert np.abs(export.run_graph(export.open_graph(graph), images.numpy()) - expected).max() < 1e-4
 
 
 def test_a_graph_is_one_file_with_names(graph):
@@ -73,17 +74,19 @@ def test_several_inputs_have_names_of_their_own(tmp_path):
 
     rows = torch.randn(3, 4), torch.randn(3, 4)
     export.export_to_onnx(Sum(), rows, tmp_path / "sum.onnx", input_names=("first", "second"))
-    opened = export.session(tmp_path / "sum.onnx")
+    opened = export.open_graph(tmp_path / "sum.onnx")
     assert [entry.name for entry in opened.get_inputs()] == ["first", "second"]
-    assert np.allclose(export.run(opened, rows[0].numpy()[:1], rows[1].numpy()[:1]), (rows[0] + rows[1])[:1])
+    assert np.allclose(
+        export.run_graph(opened, rows[0].numpy()[:1], rows[1].numpy()[:1]), (rows[0] + rows[1])[:1]
+    )
 
 
 def test_static_eight_bits_give_the_same_answers_in_a_quarter_of_the_bytes(graph, digits, tmp_path, caplog):
     rows, images = digits.train.images[:100].numpy(), digits.test.images.numpy()
     export.quantize_static(graph, tmp_path / "int8.onnx", rows)
     found = export.compare_answers(
-        export.run(export.session(graph), images),
-        export.run(export.session(tmp_path / "int8.onnx"), images),
+        export.run_graph(export.open_graph(graph), images),
+        export.run_graph(export.open_graph(tmp_path / "int8.onnx"), images),
         digits.test.labels,
     )
     assert found.agreement >= 0.99
@@ -97,8 +100,8 @@ def test_dynamic_eight_bits(graph, digits, tmp_path, caplog):
         export.quantize_dynamic(graph, tmp_path / "int8.onnx")
     assert caplog.record_tuples == []
     images = digits.test.images[:100].numpy()
-    found = export.run(export.session(tmp_path / "int8.onnx"), images).argmax(axis=1)
-    assert (found == export.run(export.session(graph), images).argmax(axis=1)).mean() >= 0.97
+    found = export.run_graph(export.open_graph(tmp_path / "int8.onnx"), images).argmax(axis=1)
+    assert (found == export.run_graph(export.open_graph(graph), images).argmax(axis=1)).mean() >= 0.97
 
 
 def test_quantize_model_changes_a_copy_only(model, digits):
@@ -119,7 +122,7 @@ def test_compare_answers_counts_both_ways():
 
 def test_latency_times_in_turn():
     order: list[str] = []
-    found = export.latency({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=5)
+    found = export.measure_latency({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=5)
     assert order == ["a", "b"] * 8
     assert all(0 <= low <= high for low, high in found.values())
 
@@ -138,7 +141,7 @@ def test_with_warnings_catches_both():
 
 def test_the_store_has_two_versions_that_agree(store, digits):
     images = digits.test.images.numpy()
-    first, second = (Predictor(bundle.read(store / version)) for version in ("1", "2"))
+    first, second = (Predictor(bundle.read_bundle(store / version)) for version in ("1", "2"))
     assert [each.bundle.metrics["precision"] for each in (first, second)] == ["fp32", "int8"]
     accuracy = (first.logits(images).argmax(axis=1) == digits.test.labels.numpy()).mean()
     assert accuracy == pytest.approx(first.bundle.metrics["test_accuracy"], abs=0.002)

@@ -25,7 +25,7 @@ from course_utils.serving import bundle
 from course_utils.serving.decode import Limits, open_picture
 from course_utils.serving.predictor import Predictor
 from course_utils.serving.process import ServerProcess
-from course_utils.serving.store import choose
+from course_utils.serving.store import choose_version
 
 WORKERS = pytest.mark.skipif(os.name == "nt", reason="several workers need Linux or macOS")
 MEMORY = 150_000_000
@@ -66,7 +66,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def test_a_picture_gets_the_answer_of_the_network(running, folder):
-    predictor = Predictor(bundle.read(folder / "1"))
+    predictor = Predictor(bundle.read_bundle(folder / "1"))
     data = encode(digit(5))
     status, found, headers = ask(running.url, "/predict", data, **{"X-Request-Id": "mine-1"})
     expected = predictor.classify(open_picture(data, Limits()))
@@ -136,7 +136,7 @@ def test_broken_http_is_refused(server, raw):
 
 
 def test_sixty_four_clients_get_their_own_answers(running, folder):
-    predictor = Predictor(bundle.read(folder / "1"))
+    predictor = Predictor(bundle.read_bundle(folder / "1"))
 
     def client(number: int) -> list[bool]:
         connection = connect(running.url)
@@ -351,10 +351,10 @@ def test_a_version_takes_over_in_the_running_service(folder, tmp_path):
         def version() -> str:
             return str(ask(running.url, "/predict", encode(digit()))[1]["model"]["version"])
 
-        choose(own, "2", shadow="1")
+        choose_version(own, "2", shadow="1")
         wait_for(lambda: version() == "2")
         assert b"service_shadow_total" in ask(running.url, "/metrics")[1]
-        choose(own, "1")
+        choose_version(own, "1")
         wait_for(lambda: version() == "1")
         (own / "serving.json").write_text('{"serve": "9"}')
         wait_for(lambda: any("refused" in line for line in list(running.log)) or version() == "9")

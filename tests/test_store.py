@@ -10,7 +10,7 @@ from service_tools import digit, tiny_bundle, tiny_store
 
 from course_utils.serving import store as module
 from course_utils.serving.bundle import BundleError
-from course_utils.serving.store import Store, about, choose, read_choice
+from course_utils.serving.store import Store, about_served, choose_version, read_choice
 
 CHOICES = [
     "",
@@ -37,21 +37,21 @@ def test_a_bundle_alone_is_served(tmp_path):
 def test_a_version_takes_over_and_gives_back(folder):
     store = Store(folder)
     first = store.current().main.classify(digit())
-    choose(folder, "2")
+    choose_version(folder, "2")
     assert store.current().main.about()["version"] == "2"
     assert store.current().main.classify(digit()).probabilities != first.probabilities
-    choose(folder, "1", shadow="2")
+    choose_version(folder, "1", shadow="2")
     assert store.current().main.classify(digit()) == first
     assert store.current().shadow is not None
     assert read_choice(folder) == ("1", "2")
-    assert about(folder) == {"name": "tiny", "version": "1"}
+    assert about_served(folder) == {"name": "tiny", "version": "1"}
     assert sorted(file.name for file in folder.iterdir()) == ["1", "2", "serving.json"]
 
 
 @pytest.mark.parametrize("version", ["3", "../2", ""])
 def test_a_version_that_is_not_there_is_not_chosen(folder, version):
     with pytest.raises(BundleError):
-        choose(folder, version)
+        choose_version(folder, version)
     assert read_choice(folder) == ("1", None)
 
 
@@ -71,7 +71,7 @@ def test_a_damaged_version_is_not_served(folder):
     graph = folder / "2" / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
     with pytest.raises(BundleError, match="changed after it was written"):
-        choose(folder, "2")
+        choose_version(folder, "2")
     (folder / "serving.json").write_text('{"serve": "2", "shadow": null}')  # by hand, past the check
     assert store.current().main.about()["version"] == "1"
     (folder / "serving.json").unlink()
@@ -82,4 +82,4 @@ def test_what_is_neither_is_told(tmp_path):
     with pytest.raises(BundleError, match="neither a bundle"):
         Store(tmp_path)
     with pytest.raises(BundleError, match="neither a bundle"):
-        about(tmp_path)
+        about_served(tmp_path)

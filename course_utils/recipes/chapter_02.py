@@ -133,6 +133,13 @@ def make_digit_cnn(epochs: int = 30, *, seed: int = 0, folder: Path = CHECKPOINT
     checkpoints.save(model, "02_drawn_digit", story, folder=folder)
 
 
+def load_digit_network() -> tuple[SmallCNN, dict[str, Any]]:
+    """Return the shipped digit network, in evaluation mode on the CPU, and its story."""
+    model = SmallCNN()
+    story = checkpoints.load(model, "02_drawn_digit")
+    return model.eval(), story
+
+
 EMOJI_ARMS = (
     ("constant", "none"),
     ("step", "none"),

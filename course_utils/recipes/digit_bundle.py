@@ -16,27 +16,16 @@ import onnxruntime
 import torch
 from safetensors.torch import save
 
-from course_utils import CHECKPOINTS, ROOT, checkpoints, export
+from course_utils import ROOT, export
 from course_utils.data.digits import Digits, load_digits
-from course_utils.models.cnn import SmallCNN
+from course_utils.recipes.chapter_02 import load_digit_network
 from course_utils.serving import bundle
 from course_utils.serving.preprocess import Preprocessing
 
-NAME, CHECKPOINT, CALIBRATION = "digits", "02_drawn_digit", 200
+NAME, CALIBRATION = "digits", 200
 FOLDER = ROOT / "build" / "bundles" / NAME
 LICENCE = "MIT AND CC-BY-4.0 (this course); trained on MNIST, see data/README.md"
 VERSIONS: dict[str, Literal["fp32", "int8"]] = {"1": "fp32", "2": "int8"}
-
-
-def load_digit_network(folder: Path = CHECKPOINTS) -> SmallCNN:
-    """Return the shipped digit network in evaluation mode.
-
-    Args:
-        folder: Where checkpoints lie.
-    """
-    model = SmallCNN()
-    checkpoints.load(model, CHECKPOINT, folder=folder)
-    return model.eval()
 
 
 def make_digit_bundle(
@@ -58,7 +47,7 @@ def make_digit_bundle(
 
     See: chapter 06, "Save and load safely".
     """
-    model, story = load_digit_network(), checkpoints.read_story(CHECKPOINT)
+    model, story = load_digit_network()
     known = digits or load_digits("mnist_5k", seed=0)
     with tempfile.TemporaryDirectory() as scratch:
         graph = Path(scratch) / bundle.GRAPH
@@ -66,7 +55,7 @@ def make_digit_bundle(
         if precision == "int8":
             order = torch.randperm(len(known.train.images), generator=torch.Generator().manual_seed(seed))
             export.quantize_static(graph, graph, known.train.images[order[:CALIBRATION]].numpy())
-        made = bundle.write(
+        made = bundle.write_bundle(
             folder,
             name=NAME,
             version=version,

@@ -56,7 +56,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a verified bundle says about itself; `read` and `write` make it.
+    """What a verified bundle says about itself; `read_bundle` and `write_bundle` make it.
 
     See: chapter 06, "Save and load safely".
     """
@@ -77,7 +77,7 @@ class Bundle:
         return self.folder / GRAPH
 
 
-def write(
+def write_bundle(
     folder: Path,
     *,
     name: str,
@@ -105,7 +105,7 @@ def write(
         licence: Of weights and data.
 
     Raises:
-        BundleError: If the folder is there already, or the bundle would not be accepted by `read`.
+        BundleError: If the folder is there already, or the bundle would not be accepted by `read_bundle`.
     """
     if folder.exists():
         raise BundleError(f"{folder} is there already, and a version never changes: write the next version")
@@ -132,14 +132,14 @@ def write(
             "files": {file: _facts(part / file) for file in sorted(files)},
         }
         (part / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        read(part)
+        read_bundle(part)
         for path in [*part.iterdir(), part]:
             _sync(path)
         part.rename(folder)
-    return read(folder)
+    return read_bundle(folder)
 
 
-def read(folder: Path) -> Bundle:
+def read_bundle(folder: Path) -> Bundle:
     """Return a bundle after every file of it was checked against the manifest.
 
     Args:

@@ -24,7 +24,7 @@ class Predictor:
     """The network of a bundle, ready to answer; many threads may ask it at once.
 
     Args:
-        bundle: As `bundle.read` returns it.
+        bundle: As `bundle.read_bundle` returns it.
         threads: That one call may use inside ONNX Runtime; one, if many requests arrive at once.
 
     Raises:

@@ -26,7 +26,7 @@ CHOICE = "serving.json"
 LOOK_S = 0.5
 
 
-def choose(folder: Path, serve: str, *, shadow: str | None = None) -> None:
+def choose_version(folder: Path, serve: str, *, shadow: str | None = None) -> None:
     """Say which version of a store answers from now on, and which listens; running services follow within a second.
 
     Args:
@@ -40,7 +40,7 @@ def choose(folder: Path, serve: str, *, shadow: str | None = None) -> None:
     See: chapter 06, "Two versions, a shadow and the way back".
     """
     for version in [serve, *([] if shadow is None else [shadow])]:
-        bundle.read(_version(folder, version))
+        bundle.read_bundle(_version(folder, version))
     handle, part = tempfile.mkstemp(dir=folder, prefix=".serving-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(json.dumps({"serve": serve, "shadow": shadow}) + "\n")
@@ -110,10 +110,10 @@ class Store:
         return Served(main, self._predictor(_version(self.folder, shadow)) if shadow else None)
 
     def _predictor(self, folder: Path) -> Predictor:
-        return Predictor(bundle.read(folder), threads=self._threads)
+        return Predictor(bundle.read_bundle(folder), threads=self._threads)
 
 
-def about(folder: Path) -> dict[str, str]:
+def about_served(folder: Path) -> dict[str, str]:
     """Verify what would be served first, without running it, and return its name and version.
 
     Raises:
@@ -121,7 +121,7 @@ def about(folder: Path) -> dict[str, str]:
     """
     if not (folder / bundle.MANIFEST).exists():
         folder = _version(folder, read_choice(folder)[0])
-    found = bundle.read(folder)
+    found = bundle.read_bundle(folder)
     return {"name": found.name, "version": found.version}
 
 

@@ -21,7 +21,7 @@ from prometheus_client import multiprocess
 from course_utils.serving.front import Front
 from course_utils.serving.metrics import FOLDER_VARIABLE
 from course_utils.serving.server import announce, listen, when_input_ends
-from course_utils.serving.store import Store, about
+from course_utils.serving.store import Store, about_served
 
 STOP_S = 30
 
@@ -74,7 +74,7 @@ def serve(folder: Path, *, host: str, port: int, threads: int, workers: int, par
         parent: Whether to end also when standard input does.
     """
     # Not loaded here: ONNX Runtime's threads would not survive the fork.
-    model, listener = about(folder), listen(host, port)
+    model, listener = about_served(folder), listen(host, port)
     address = listener.getsockname()[:2]
     counts = os.environ[FOLDER_VARIABLE]
     own = os.getpid()
