@@ -3,7 +3,7 @@
 const find = (id) => document.getElementById(id);
 const pad = find("pad"), pen = pad.getContext("2d");
 const SAMPLE = [[[90, 70], [190, 70], [150, 140], [120, 220]]]; // a seven: corners of its lines
-let drawing = false, asked = 0, timer = 0;
+let drawing = false, asked = 0, strokes = 0;
 
 function clear() {
   pen.fillStyle = "#000";
@@ -19,12 +19,13 @@ function place(event) {
 }
 
 function soon() {
-  clearTimeout(timer);
-  timer = setTimeout(() => pad.toBlob(ask, "image/png"), 150);
+  const mine = ++strokes; // a later stroke, or a chosen picture, takes its place
+  setTimeout(() => mine === strokes && pad.toBlob((blob) => mine === strokes && ask(blob), "image/png"), 150);
 }
 
 async function ask(picture) {
   const turn = ++asked;
+  strokes += 1;
   find("problem").textContent = "";
   if (!picture) { return; }
   const form = new FormData();
@@ -83,7 +84,7 @@ for (const name of ["pointerup", "pointercancel"]) {
   pad.addEventListener(name, () => { drawing = false; });
 }
 find("clear").addEventListener("click", () => {
-  clearTimeout(timer);
+  strokes += 1;
   asked += 1;
   clear();
   find("words").textContent = "Nothing asked yet.";
