@@ -23,9 +23,11 @@ GREY = Preprocessing("L", 28, "drawing", (0.5,), (0.5,))
 COLOUR = Preprocessing("RGB", 28, "resize", (0.5,) * 3, (0.5,) * 3)
 
 
-def tiny_graph(channels: int = 1, classes: int = 10, seed: int = 0) -> bytes:
+def tiny_graph(channels: int = 1, classes: int = 10, seed: int = 0, scale: float = 0.1) -> bytes:
     """Return a graph that maps (batch, channels, 28, 28) to scores by one matrix, drawn by `seed`."""
-    weight = np.random.default_rng(seed).normal(size=(channels * 784, classes)).astype(np.float32) / 10
+    weight = np.random.default_rng(seed).normal(size=(channels * 784, classes)).astype(
+        np.float32
+    ) * np.float32(scale)
     shape = ["batch", channels, 28, 28]
     nodes = [
         helper.make_node("Flatten", ["input"], ["flat"]),

@@ -47,6 +47,14 @@ def test_a_version_never_changes(made):
     assert (made / "manifest.json").read_bytes() == before
 
 
+def test_two_who_write_one_version(tmp_path, monkeypatch):
+    tiny_bundle(tmp_path / "1")
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # the other came just after this was asked
+    with pytest.raises(BundleError, match="write the next version"):
+        tiny_bundle(tmp_path / "1", seed=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
 @pytest.mark.parametrize(
     "name", ["model.pkl", "model.pth", "../model.onnx", "a/b.onnx", "manifest.json", ".onnx", "c:x.onnx"]
 )
@@ -87,6 +95,9 @@ def _edit(folder: Path, **changes: object) -> None:
         ({"preprocessing": {"mode": "L"}}, "expected mode, side, arrange, mean, std"),
         ({"preprocessing": {**GREY.to_json(), "std": [0]}}, "above 0"),
         ({"preprocessing": {**GREY.to_json(), "side": 10**6}}, "side"),
+        ({"preprocessing": {**GREY.to_json(), "side": 28.0}}, "whole number"),
+        ({"preprocessing": {**GREY.to_json(), "mean": [float("nan")]}}, "finite"),
+        ({"preprocessing": {**GREY.to_json(), "std": [float("inf")]}}, "finite"),
         ({"version": "../2"}, "version"),
         ({"files": {}}, "lists no model.onnx"),
         ({"files": {"model.onnx": {}, "more.txt": {}}}, "missing: more.txt"),

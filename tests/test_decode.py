@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from service_tools import COLOUR, GREY, digit, encode
 
 from course_utils.data.centring import centre_drawing
@@ -43,6 +43,22 @@ def text_bomb() -> bytes:
     return whole[:33] + chunk + whole[33:]
 
 
+def profile_bomb() -> bytes:
+    """Return a PNG whose colour profile unpacks to a hundred megabytes."""
+    whole, packed = encode(digit()), b"x\0\0" + zlib.compress(b"a" * 100_000_000)
+    chunk = (
+        struct.pack(">I", len(packed)) + b"iCCP" + packed + struct.pack(">I", zlib.crc32(b"iCCP" + packed))
+    )
+    return whole[:33] + chunk + whole[33:]
+
+
+def scan_bomb(repeats: int) -> bytes:
+    """Return a progressive JPEG that draws its last scan again and again: few bytes each, a pass over all pixels."""
+    whole = encode(Image.new("L", (800, 800)), "JPEG", progressive=True)
+    start, end = whole.rfind(b"\xff\xda"), whole.rfind(b"\xff\xd9")
+    return whole[:end] + whole[start:end] * repeats + whole[end:]
+
+
 WHOLE = encode(digit())
 REFUSED = {
     "empty": (b"", 400, "empty_file"),
@@ -60,6 +76,13 @@ REFUSED = {
     "promises more": (bomb(3000, 3000), 400, "damaged_picture"),
     "no pixels": (bomb(0, 10), 415, "not_a_picture"),
     "text bomb": (text_bomb(), 400, "damaged_picture"),
+    "profile bomb": (profile_bomb(), 400, "damaged_picture"),
+    "scan bomb": (scan_bomb(300), 400, "damaged_picture"),
+    "wide frame": (
+        b"GIF89a\n\0\n\0\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2L\1\0;",
+        413,
+        "too_many_pixels",
+    ),
 }
 
 
@@ -117,6 +140,49 @@ def test_a_photograph_is_turned_the_right_way_up():
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
     assert open_picture(encode(PHOTO, "JPEG", exif=exif), LIMITS).size == (40, 60)
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_all_ways_to_hold_a_camera(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    data = encode(PHOTO, exif=exif)
+    assert (
+        open_picture(data, LIMITS).tobytes()
+        == ImageOps.exif_transpose(Image.open(io.BytesIO(data))).tobytes()
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_does_not_cost_the_picture():
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\3\0\0\0\1\0\6\0\0\x87\x69\0\4\0\0\0\1\xff\xff\xff\xff"
+    assert sorted(open_picture(encode(PHOTO, "JPEG", exif=exif), LIMITS).size) == [40, 60]
+
+
+SHEET = np.full((1500, 2001), 255, dtype=np.uint8)
+SHEET[300:1200, 900:990] = 0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16", "tRNS"])
+def test_a_large_picture_is_averaged_whatever_its_mode(mode):
+    sheet = Image.fromarray(SHEET)
+    options = {"transparency": 255} if mode == "tRNS" else {}
+    if mode == "I;16":
+        sheet = Image.fromarray(SHEET.astype(np.uint16) * 257)
+    elif mode != "tRNS":
+        sheet = sheet.convert(mode)
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    found = open_picture(encode(sheet, kind, **options), LIMITS)
+    assert found.width * found.height <= 1024**2
+    assert found.width / found.height == pytest.approx(2001 / 1500, rel=0.01)
+    whole = GREY.apply(open_picture(encode(Image.fromarray(SHEET[::3, ::3])), LIMITS))
+    assert np.abs(GREY.apply(found) - whole).mean() < 0.02  # the same stroke, in the same place
+
+
+def test_a_colour_that_stands_for_clear_is_paper():
+    for image, clear in ((Image.new("L", (28, 28), 7), 7), (Image.new("RGB", (28, 28), "red"), (255, 0, 0))):
+        found = open_picture(encode(image, transparency=clear), LIMITS)
+        assert COLOUR.apply(found).min() == 1
 
 
 def test_a_large_photograph_is_decoded_at_a_fraction():

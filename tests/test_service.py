@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,10 +19,22 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from service_tools import LABELS, ask, connect, digit, encode, exchange, form, tiny_store
+from service_tools import (
+    LABELS,
+    ask,
+    connect,
+    digit,
+    encode,
+    exchange,
+    form,
+    tiny_bundle,
+    tiny_graph,
+    tiny_store,
+)
 
 from course_utils.data.digits import load_raw
 from course_utils.serving import bundle
+from course_utils.serving.app import Served, create_app
 from course_utils.serving.decode import Limits, open_picture
 from course_utils.serving.predictor import Predictor
 from course_utils.serving.process import ServerProcess
@@ -100,6 +113,7 @@ def test_several_pictures_at_once_and_a_bad_one_among_them(server):
         ("/batch", [], {"method": "POST"}, 400, "no_image"),
         ("/nothing", [], {}, 404, "not_found"),
         ("/static/../app.py", [], {}, 404, "not_found"),
+        ("/static//page.js", [], {}, 404, "not_found"),
         ("/health", [], {"method": "DELETE"}, 405, "method_not_allowed"),
     ],
 )
@@ -199,6 +213,33 @@ def test_memory_stays_flat(folder):
         after = process.memory_info().rss
     assert after <= 1.05 * before, f"{before:,} → {after:,}"
     assert after <= MEMORY
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_large_pictures_are_decoded_one_at_a_time(folder):
+    large = encode(Image.new("RGBA", (4000, 3000), (9, 9, 9, 128)))  # 48 MB decoded, 60 kB to send
+    with ServerProcess(folder) as running:
+        with ThreadPoolExecutor(4) as pool:
+            assert {
+                found[0] for found in pool.map(lambda _: ask(running.url, "/predict", large), range(4))
+            } == {200}
+        status, found, _ = ask(running.url, "/batch", *[large] * 6)
+        assert (status, len(found["predictions"])) == (200, 6)
+        [peak] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{running.pid}/status").read_text())
+        assert int(peak) <= 200_000  # all at once would need a gigabyte
+        assert psutil.Process(running.pid).memory_info().rss <= MEMORY  # and what was decoded is gone
+
+
+def test_a_network_that_gives_no_number_is_said(tmp_path):
+    served = bundle.read_bundle(
+        tiny_bundle(tmp_path / "1", files={"model.onnx": tiny_graph(scale=1e37)}).folder
+    )
+    said: list[str] = []
+    app = create_app(lambda: Served(Predictor(served), None), log=said.append)
+    body, headers = form(encode(Image.new("L", (28, 28), 255)))
+    found = app.test_client().post("/predict", data=body, headers=headers)
+    assert (found.status_code, found.get_json()["code"]) == (500, "internal")
+    assert json.loads(said[0])["status"] == 500
 
 
 def test_it_starts_fast_small_and_without_torch(folder):

@@ -18,6 +18,7 @@ from course_utils.serving import openapi
 from course_utils.serving.decode import Limits, Refused, open_picture
 from course_utils.serving.metrics import CONTENT_TYPE, Metrics
 from course_utils.serving.predictor import Answer, Predictor
+from course_utils.serving.preprocess import Floats
 
 STATIC = Path(__file__).parent / "static"
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -28,6 +29,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+Prepared = list[Floats]  # a picture as each version reads it: the main one first, then the shadow
 
 
 class Served(NamedTuple):
@@ -63,10 +67,11 @@ def create_app(
     See: chapter 06, "From script to service".
     """
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a doubled slash is an error, not a redirection to a page of HTML
     app.config.update(MAX_CONTENT_LENGTH=limits.body_bytes, MAX_FORM_PARTS=4 * limits.batch)
     counted = metrics or Metrics()
     _time_and_log(app, counted, log)
-    _answer_errors(app, counted)
+    _answer_errors(app, counted, limits)
     _pages(app, counted, current, limits, stopping)
 
     def admit() -> None:
@@ -86,11 +91,7 @@ def create_app(
             )
         if not files:
             raise Refused(400, "no_image", NO_IMAGE)
-        image = open_picture(files[0].read(), limits)
-        answer = served.main.classify(image)
-        _count(counted, served, [answer])
-        if served.shadow:
-            _compare(counted, [answer], served.shadow.answers([image]))
+        [answer] = _answers(counted, served, [_prepared(files[0].read(), served, limits)])
         return _json({**_told(answer, served.main), "model": served.main.about(), "request_id": g.request_id})
 
     @app.post("/batch")
@@ -104,13 +105,8 @@ def create_app(
             raise Refused(
                 413, "too_many_pictures", f"Got {len(files)} pictures, expected at most {limits.batch}."
             )
-        opened = [_opened(file.read(), limits) for file in files]
-        images = [image for image in opened if not isinstance(image, Refused)]
-        answers = served.main.answers(images) if images else []
-        _count(counted, served, answers)
-        if served.shadow and images:
-            _compare(counted, answers, served.shadow.answers(images))
-        left = iter(answers)
+        opened = [_prepared_or_not(file.read(), served, limits) for file in files]
+        left = iter(_answers(counted, served, [each for each in opened if not isinstance(each, Refused)]))
         told = [
             {"error": found.message, "code": found.code}
             if isinstance(found, Refused)
@@ -170,21 +166,18 @@ def _time_and_log(app: Flask, counted: Metrics, log: Callable[[str], None]) -> N
             response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.request_id
         line = {"time": round(time.time(), 3), "id": g.request_id, "method": request.method, "route": route}
-        told = {
-            "status": response.status_code,
-            "ms": round(1e3 * seconds, 2),
-            "bytes": request.content_length or 0,
-        }
+        told = {"status": response.status_code, "ms": round(1e3 * seconds, 2)}
+        told["bytes"] = request.content_length or 0
         log(json.dumps({**line, **told, **({"code": g.code} if g.code else {})}))
         return response
 
 
-def _answer_errors(app: Flask, counted: Metrics) -> None:
+def _answer_errors(app: Flask, counted: Metrics, limits: Limits) -> None:
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
         response = _error(counted, error.status, error.code, error.message)
         if error.status == 503:
-            response.headers["Retry-After"] = "1"
+            response.headers["Retry-After"] = str(limits.retry_s)
         return response
 
     @app.errorhandler(HTTPException)
@@ -194,7 +187,7 @@ def _answer_errors(app: Flask, counted: Metrics) -> None:
         told = {
             404: f"There is nothing at {request.path[:100]}: /openapi.json lists what there is.",
             405: f"{request.method[:20]} does not go here: /openapi.json says how to ask.",
-            413: f"The request is larger than {app.config['MAX_CONTENT_LENGTH']:,} bytes: send a smaller picture.",
+            413: f"The request is larger than {limits.body_bytes:,} bytes: send a smaller picture.",
         }.get(status, f"{error.description or error.name} See /openapi.json for what may be sent.")
         response = _error(counted, status, code, told)
         for name, value in error.get_headers():
@@ -214,11 +207,32 @@ def _error(counted: Metrics, status: int, code: str, message: str) -> Response:
     return _json({"error": message, "code": code, "request_id": g.request_id}, status)
 
 
-def _opened(data: bytes, limits: Limits) -> Any:  # noqa: ANN401 - a picture, or why not
+def _prepared(data: bytes, served: Served, limits: Limits) -> Prepared:
+    """Return what the versions need of a picture; the picture itself is not kept."""
+    image = open_picture(data, limits)
+    return [version.prepare(image) for version in served if version]
+
+
+def _prepared_or_not(data: bytes, served: Served, limits: Limits) -> Prepared | Refused:
     try:
-        return open_picture(data, limits)
+        return _prepared(data, served, limits)
     except Refused as error:
         return error
+
+
+def _answers(counted: Metrics, served: Served, prepared: list[Prepared]) -> list[Answer]:
+    """Return the main version's answers, counted and compared with the shadow's."""
+    if not prepared:
+        return []
+    mine, *others = zip(*prepared, strict=True)
+    answers = served.main.answers(mine)
+    for answer in answers:
+        counted.predictions.labels(served.main.bundle.version, answer.label).inc()
+        counted.confidence.observe(answer.confidence)
+    if served.shadow:
+        for answer, other in zip(answers, served.shadow.answers(others[0]), strict=True):
+            counted.shadow.labels("yes" if answer.label == other.label else "no").inc()
+    return answers
 
 
 def _told(answer: Answer, predictor: Predictor) -> dict[str, Any]:
@@ -230,16 +244,5 @@ def _told(answer: Answer, predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _count(counted: Metrics, served: Served, answers: list[Answer]) -> None:
-    for answer in answers:
-        counted.predictions.labels(served.main.bundle.version, answer.label).inc()
-        counted.confidence.observe(answer.confidence)
-
-
-def _compare(counted: Metrics, answers: list[Answer], others: list[Answer]) -> None:
-    for answer, other in zip(answers, others, strict=True):
-        counted.shadow.labels("yes" if answer.label == other.label else "no").inc()
-
-
 def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(content), status, content_type="application/json")
+    return Response(json.dumps(content, allow_nan=False), status, content_type="application/json")

@@ -28,13 +28,7 @@ MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 KINDS = (".onnx", ".safetensors", ".json", ".md", ".txt")
 LARGEST_MANIFEST = 1_000_000
-PICKLES = (
-    b"\x80\x02",
-    b"\x80\x03",
-    b"\x80\x04",
-    b"\x80\x05",
-    b"PK\x03\x04",
-)  # pickle protocols; torch.save's archive
+PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")  # the last is torch.save's
 FIELDS = {
     "format": int,
     "name": str,
@@ -135,7 +129,11 @@ def write_bundle(
         read_bundle(part)
         for path in [*part.iterdir(), part]:
             _sync(path)
-        part.rename(folder)
+        try:
+            part.rename(folder)
+        except OSError as error:  # somebody else was faster
+            raise BundleError(f"{folder} cannot be made: {error.strerror}; write the next version") from error
+        _sync(folder.parent)
     return read_bundle(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,18 +76,22 @@ class Predictor:
         total: Floats = powers / powers.sum(axis=1, keepdims=True)
         return total
 
-    def answers(self, images: list[Image.Image]) -> list[Answer]:
-        """Return an answer for each picture, in one pass through the network."""
-        apply, labels = self.bundle.preprocessing.apply, self.bundle.labels
+    def prepare(self, image: Image.Image) -> Floats:
+        """Return a picture as the network reads it, shape (C, H, W); all that has to be kept of it."""
+        return self.bundle.preprocessing.apply(image)
+
+    def answers(self, prepared: Sequence[Floats]) -> list[Answer]:
+        """Return an answer for each prepared picture, in one pass through the network."""
+        labels = self.bundle.labels
         found = []
-        for row in self.probabilities(np.stack([apply(image) for image in images])).tolist():
+        for row in self.probabilities(np.stack(prepared)).tolist():
             best = max(range(len(row)), key=row.__getitem__)
             found.append(Answer(best, labels[best], row[best], row))
         return found
 
     def classify(self, image: Image.Image) -> Answer:
         """Return the answer for one picture."""
-        return self.answers([image])[0]
+        return self.answers([self.prepare(image)])[0]
 
     def about(self) -> dict[str, str]:
         """Return name and version, as each answer carries them."""

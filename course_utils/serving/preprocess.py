@@ -47,7 +47,8 @@ class Preprocessing:
         channels = MODES.get(self.mode)
         wrong = {
             f"mode {self.mode!r}, expected one of {', '.join(MODES)}": channels is None,
-            f"side {self.side!r}, expected 1 to {LARGEST_SIDE}": not 1 <= self.side <= LARGEST_SIDE,
+            f"side {self.side!r}, expected a whole number, 1 to {LARGEST_SIDE}": type(self.side) is not int
+            or not 1 <= self.side <= LARGEST_SIDE,
             f"arrange {self.arrange!r}, expected one of {', '.join(ARRANGEMENTS)}": self.arrange
             not in ARRANGEMENTS,
             "a drawing in colour, expected mode 'L' or arrange 'resize'": self.arrange == "drawing"
@@ -57,7 +58,10 @@ class Preprocessing:
                 len(self.std),
             }
             != {channels},
-            f"std {self.std}, expected numbers above 0": not all(value > 0 for value in self.std),
+            f"mean {self.mean}, expected finite numbers": not np.isfinite(self.mean).all(),
+            f"std {self.std}, expected finite numbers above 0": not all(
+                0 < value < np.inf for value in self.std
+            ),
         }
         if found := [text for text, bad in wrong.items() if bad]:
             raise ValueError(f"preprocessing: {'; '.join(found)}")
@@ -108,7 +112,7 @@ class Preprocessing:
         return np.asarray(flat if flat.size == size else flat.resize(size, Image.Resampling.BILINEAR))
 
     def _drawing(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        grey = image if image.mode == "L" else _on_white(image).convert("L")
+        grey = _on_white(image).convert("L")
         pixels = np.asarray(grey)
         if pixels.shape == (self.side, self.side):
             return pixels
@@ -118,8 +122,6 @@ class Preprocessing:
 
 def _on_white(image: Image.Image) -> Image.Image:
     """Return the picture without transparency, on white paper."""
-    if image.mode in ("L", "RGB"):
-        return image
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         colours = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
@@ -127,4 +129,4 @@ def _on_white(image: Image.Image) -> Image.Image:
         values = np.asarray(image).astype(np.float64)
         top = 65535.0 if values.max(initial=0) > 255 else 255.0
         return Image.fromarray((values.clip(0, top) / top * 255).round().astype(np.uint8))
-    return image.convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")

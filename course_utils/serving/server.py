@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -16,6 +18,8 @@ from PIL import Image
 
 from course_utils.serving.front import Front
 from course_utils.serving.store import Store
+
+M_MMAP_THRESHOLD = -3  # of mallopt: bytes from which a block goes back to the system as soon as it is freed
 
 
 def serve(folder: Path, *, host: str, port: int, threads: int, parent: bool = False) -> None:
@@ -32,7 +36,7 @@ def serve(folder: Path, *, host: str, port: int, threads: int, parent: bool = Fa
         BundleError: If the bundle must not be used.
         OSError: If the port is taken.
     """
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    set_up_process()
     store = Store(folder)
     listener = listen(host, port)
     front = Front(store, listener, threads=threads)
@@ -47,6 +51,16 @@ def serve(folder: Path, *, host: str, port: int, threads: int, parent: bool = Fa
         when_input_ends(front.stop)
     announce(listener.getsockname()[:2], store.current().main.about())
     front.run()
+
+
+def set_up_process() -> None:
+    """Settings of the whole process: how Pillow's warnings are met, and that decoded pictures leave the memory."""
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # of damaged EXIF; the log is JSON
+    with contextlib.suppress(
+        AttributeError, OSError, TypeError
+    ):  # glibc only: else its threads each keep theirs
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import warnings
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
-from PIL import Image
 from prometheus_client import multiprocess
 
 from course_utils.serving.front import Front
 from course_utils.serving.metrics import FOLDER_VARIABLE
-from course_utils.serving.server import announce, listen, when_input_ends
+from course_utils.serving.server import announce, listen, set_up_process, when_input_ends
 from course_utils.serving.store import Store, about_served
 
 STOP_S = 30
@@ -31,7 +29,7 @@ class _Worker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         folder, threads = self.wsgi
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        set_up_process()
         front = Front(Store(folder), self.sockets[0].sock, threads=threads)
 
         def tick() -> None:
