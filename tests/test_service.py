@@ -402,6 +402,23 @@ def test_a_version_takes_over_in_the_running_service(folder, tmp_path):
         assert version() == "1"
 
 
+@pytest.mark.parametrize("fails", ["prepare", "answers"])
+def test_a_shadow_that_fails_reaches_nobody(folder, monkeypatch, capsys, fails):
+    main, shadow = (Predictor(bundle.read_bundle(folder / version)) for version in ("1", "2"))
+
+    def broken(*_: object) -> None:
+        raise FloatingPointError("of the shadow")
+
+    monkeypatch.setattr(shadow, fails, broken)
+    client = create_app(lambda: Served(main, shadow), log=lambda line: None).test_client()
+    body, headers = form(encode(digit()))
+    answer = client.post("/predict", data=body, headers=headers)
+    assert answer.status_code == 200
+    assert answer.json["prediction"] == main.classify(digit()).prediction
+    assert 'service_shadow_total{agrees="failed"} 1.0' in client.get("/metrics").text
+    assert "shadow" in capsys.readouterr().err
+
+
 def test_what_cannot_be_served_is_said(tmp_path):
     with pytest.raises(RuntimeError, match="neither a bundle"):
         ServerProcess(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
@@ -31,7 +32,7 @@ HEADERS = {
 }
 
 
-Prepared = list[Floats]  # a picture as each version reads it: the main one first, then the shadow
+Prepared = tuple[Floats, Floats | None]  # a picture as the main version reads it, and as the shadow does
 
 
 class Served(NamedTuple):
@@ -210,7 +211,10 @@ def _error(counted: Metrics, status: int, code: str, message: str) -> Response:
 def _prepared(data: bytes, served: Served, limits: Limits) -> Prepared:
     """Return what the versions need of a picture; the picture itself is not kept."""
     image = open_picture(data, limits)
-    return [version.prepare(image) for version in served if version]
+    other = None
+    with contextlib.suppress(Exception):  # what the shadow cannot prepare is counted in `_listen`
+        other = served.shadow.prepare(image) if served.shadow else None
+    return served.main.prepare(image), other
 
 
 def _prepared_or_not(data: bytes, served: Served, limits: Limits) -> Prepared | Refused:
@@ -224,15 +228,28 @@ def _answers(counted: Metrics, served: Served, prepared: list[Prepared]) -> list
     """Return the main version's answers, counted and compared with the shadow's."""
     if not prepared:
         return []
-    mine, *others = zip(*prepared, strict=True)
-    answers = served.main.answers(mine)
+    answers = served.main.answers([mine for mine, _ in prepared])
     for answer in answers:
         counted.predictions.labels(served.main.bundle.version, answer.label).inc()
         counted.confidence.observe(answer.confidence)
     if served.shadow:
-        for answer, other in zip(answers, served.shadow.answers(others[0]), strict=True):
-            counted.shadow.labels("yes" if answer.label == other.label else "no").inc()
+        _listen(counted, answers, served.shadow, [other for _, other in prepared])
     return answers
+
+
+def _listen(
+    counted: Metrics, answers: list[Answer], shadow: Predictor, prepared: list[Floats | None]
+) -> None:
+    """Count where the shadow agrees. Whatever happens to it is counted too, and never reaches a client."""
+    try:
+        found = shadow.answers([each for each in prepared if each is not None])
+        same = [answer.label == other.label for answer, other in zip(answers, found, strict=True)]
+    except Exception as error:
+        counted.shadow.labels("failed").inc(len(answers))
+        sys.stderr.write(json.dumps({"id": g.request_id, "shadow": repr(error)[:500]}) + "\n")
+        return
+    for agrees in same:
+        counted.shadow.labels("yes" if agrees else "no").inc()
 
 
 def _told(answer: Answer, predictor: Predictor) -> dict[str, Any]:
