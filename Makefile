@@ -68,6 +68,7 @@ checkpoints: setup ## makes the shipped checkpoints again
 bench: setup ## measures ways to the same result side by side, as ratios
 	@$(PY) benchmarks/input_pipeline.py
 	@$(PY) benchmarks/transfer.py
+	@$(PY) benchmarks/service.py
 
 doctor: $(READY) ## checks this machine and says how to repair it
 	@$(COURSE) doctor $(ARGS)

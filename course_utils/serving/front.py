@@ -25,6 +25,7 @@ from course_utils.serving.store import Store
 POLL_S = 0.2
 CONNECTIONS = 1000
 BACKLOG = 1024
+IN_HAND = 1_000_000  # bytes of an answer; Waitress makes a thread wait for the loop at 16 times as many
 QUIET_S = 0.3
 DRAIN_S, MOST_DRAINED = 2.0, 50_000_000
 
@@ -75,7 +76,10 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     def writable(self) -> bool:
         if self.drained_until:
             return time.monotonic() > self.drained_until
-        return bool(super().writable())
+        # The thread that answers sends what it can by itself, and wakes the loop when it is done. Until then the loop
+        # would try again and again for the lock that this thread holds, at the cost of the time that it needs.
+        in_hand = self.requests and self.total_outbufs_len < IN_HAND
+        return bool(super().writable() and (self.will_close or not in_hand))
 
     def handle_write(self) -> None:
         if self.drained_until:
