@@ -7,8 +7,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ import yaml
 from service_tools import ask, digit, encode, tiny_store
 
 from course_utils import ROOT
+from course_utils.serving.process import ServerProcess
 
 DEPLOY = ROOT / "deploy"
 TEXT = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -136,17 +141,62 @@ def test_the_installed_service_answers_without_torch(venv, tmp_path):
 
 def test_compose_runs_two_replicas_and_watches_them():
     found = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    service = found["service"]
-    assert service["deploy"]["replicas"] == 2
-    assert service["read_only"] is True
-    assert service["tmpfs"] == ["/tmp"]
-    assert (
-        DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]
-    ).resolve() == DEPLOY / "Dockerfile"
+    replicas = {name: service for name, service in found.items() if service["image"] == "digits"}
+    assert len(replicas) == 2
+    for service in replicas.values():
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+        dockerfile = DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]
+        assert dockerfile.resolve() == DEPLOY / "Dockerfile"
     assert all("ALL" in each["cap_drop"] for each in found.values())
     assert not [each["image"] for each in found.values() if each["image"].endswith("latest")]
-    scrape = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"][0]["dns_sd_configs"][0]
-    assert (scrape["names"], scrape["port"]) == (["service"], 8000)
+    targets = [f"{name}:8000" for name in replicas]
+    assert found["balancer"]["environment"]["REPLICAS"].split() == targets
+    scrape = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert scrape["static_configs"] == [{"targets": targets}]
+
+
+@pytest.mark.skipif(
+    not shutil.which("caddy"), reason="no Caddy here: `apt-get install caddy`, `brew install caddy`"
+)
+def test_the_balancer_loses_nothing_when_a_replica_stops(tmp_path):
+    store = tiny_store(tmp_path / "bundle")
+    with ServerProcess(store) as first, ServerProcess(store) as second, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        replicas = " ".join(server.url.removeprefix("http://") for server in (first, second))
+        own = {**os.environ, "PORT": str(port), "REPLICAS": replicas, "XDG_DATA_HOME": str(tmp_path)}
+        command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
+        balancer = subprocess.Popen(
+            command,
+            env={**own, "XDG_CONFIG_HOME": str(tmp_path)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + 20
+            while not _answers(url) and time.monotonic() < until:
+                time.sleep(0.1)
+            with ThreadPoolExecutor(8) as pool:
+                asked = [pool.submit(ask, url, "/predict", encode(digit(turn))) for turn in range(600)]
+                asked[100].result()
+                os.kill(first.pid, signal.SIGTERM)
+                statuses = [each.result()[0] for each in asked]
+        finally:
+            balancer.terminate()
+            balancer.wait(20)
+        assert statuses == [200] * 600
+        assert first.stop() == 0
+        assert any('"/predict"' in line for line in list(second.log))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return ask(url, "/ready")[0] == 200
+    except OSError:
+        return False
 
 
 def test_the_page_names_every_metric():
