@@ -419,6 +419,52 @@ def test_a_shadow_that_fails_reaches_nobody(folder, monkeypatch, capsys, fails):
     assert "shadow" in capsys.readouterr().err
 
 
+def test_too_many_waiting_are_sent_away_and_a_stopping_service_says_so(folder):
+    main = Predictor(bundle.read_bundle(folder / "1"))
+    state = {"waiting": 0, "stopping": False}
+    app = create_app(
+        lambda: Served(main, None),
+        limits=Limits(waiting=3, retry_s=7),
+        waiting=lambda: state["waiting"],
+        stopping=lambda: state["stopping"],
+        log=lambda line: None,
+    )
+    client, (body, headers) = app.test_client(), form(encode(digit()))
+    for waiting, status in ((3, 200), (4, 503), (0, 200)):
+        state["waiting"] = waiting
+        for path in ("/predict", "/batch"):
+            found = client.post(path, data=body, headers=headers)
+            assert found.status_code == status
+            assert found.headers.get("Retry-After") == ("7" if status == 503 else None)
+    assert client.get("/ready").status_code == 200
+    state["stopping"] = True
+    assert (client.get("/ready").status_code, client.get("/health").status_code) == (503, 200)
+
+
+@WORKERS
+def test_each_worker_is_small(workers):
+    for number in range(40):
+        ask(workers.url, "/predict", encode(digit(number)))
+    sizes = [process.memory_info().rss for process in children(workers)]
+    assert len(sizes) == 2
+    assert max(sizes) <= MEMORY, sizes
+
+
+@WORKERS
+def test_counts_of_workers_leave_nothing_and_spare_what_is_not_theirs(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with ServerProcess(folder, workers=2):
+        assert any(path.name.startswith("service-counts-") for path in tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "kept.txt").write_text("x")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(own))
+    with ServerProcess(folder, workers=2) as running:
+        ask(running.url, "/predict", encode(digit()))
+    assert (own / "kept.txt").read_text() == "x"
+
+
 def test_what_cannot_be_served_is_said(tmp_path):
     with pytest.raises(RuntimeError, match="neither a bundle"):
         ServerProcess(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,8 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Of the command line.
     """
     given = parse(arguments)
-    if given.workers > 1:  # before prometheus_client is imported, which looks at it once
-        os.environ.setdefault(COUNTS, tempfile.mkdtemp(prefix="service-counts-"))
+    counts, own = "", os.getpid()
+    if (
+        given.workers > 1 and COUNTS not in os.environ
+    ):  # before prometheus_client is imported, which looks once
+        counts = os.environ[COUNTS] = tempfile.mkdtemp(prefix="service-counts-")
     from course_utils.serving import server
     from course_utils.serving.bundle import BundleError
 
@@ -34,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (BundleError, OSError) as error:
         print(f"course serve: {error}", file=sys.stderr)
         return 1
+    finally:
+        if counts and os.getpid() == own:  # not when a worker ends
+            shutil.rmtree(counts, ignore_errors=True)
+            del os.environ[COUNTS]
     return 0
 
 

@@ -67,7 +67,7 @@ class Store:
         self._served = self._load()
 
     def current(self) -> Served:
-        """Return what answers now; looks at `serving.json` twice a second at most, and never waits for a load."""
+        """Return what answers now; looks at `serving.json` twice a second at most; one request waits for a load."""
         now = time.monotonic()
         if now - self._looked > LOOK_S and self._lock.acquire(blocking=False):
             try:

@@ -7,7 +7,6 @@ reads in its loop. gunicorn, not Waitress, knows how to keep processes alive.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
 from course_utils.serving.front import Front
-from course_utils.serving.metrics import FOLDER_VARIABLE
 from course_utils.serving.server import announce, listen, set_up_process, when_input_ends
 from course_utils.serving.store import Store, about_served
 
@@ -74,7 +72,6 @@ def serve(folder: Path, *, host: str, port: int, threads: int, workers: int, par
     # Not loaded here: ONNX Runtime's threads would not survive the fork.
     model, listener = about_served(folder), listen(host, port)
     address = listener.getsockname()[:2]
-    counts = os.environ[FOLDER_VARIABLE]
     own = os.getpid()
     if parent:
         when_input_ends(lambda: os.kill(own, signal.SIGTERM))
@@ -93,8 +90,4 @@ def serve(folder: Path, *, host: str, port: int, threads: int, workers: int, par
         "child_exit": _forget,
         "control_socket_disable": True,
     }
-    try:
-        _Supervisor(settings, (folder, threads)).run()
-    finally:
-        if os.getpid() == own:
-            shutil.rmtree(counts, ignore_errors=True)
+    _Supervisor(settings, (folder, threads)).run()
