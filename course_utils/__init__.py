@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # What the course reads it fetches itself, verified: transformers and timm never ask the network, and draw no bars.
 for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
     os.environ.setdefault(_name, "1")
+# ONNX Runtime, from 1.29 on, reports to its makers by default.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one thread, as everywhere
 
 # torchao registers two enumerations that PyTorch 2.14 knows already, and PyTorch says so in its log whenever torchao

@@ -258,6 +258,13 @@ def test_it_starts_fast_small_and_without_torch(folder):
         assert process.memory_info().rss <= MEMORY
 
 
+def test_onnx_runtime_reports_to_nobody(folder, tmp_path):
+    own = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    code = f"from pathlib import Path; from course_utils.serving.store import Store; Store(Path({str(folder)!r}))"
+    subprocess.run([sys.executable, "-c", code], env={**own, "TMPDIR": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []  # it keeps the state of its reports there
+
+
 def test_the_pages_about_itself(running):
     assert ask(running.url, "/health")[1] == {"status": "ok"}
     assert ask(running.url, "/ready")[1]["status"] == "ready"
