@@ -69,6 +69,7 @@ bench: setup ## measures ways to the same result side by side, as ratios
 	@$(PY) benchmarks/input_pipeline.py
 	@$(PY) benchmarks/transfer.py
 	@$(PY) benchmarks/service.py
+	@$(PY) benchmarks/eight_bits.py
 
 doctor: $(READY) ## checks this machine and says how to repair it
 	@$(COURSE) doctor $(ARGS)
