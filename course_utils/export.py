@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,9 +49,7 @@ def export_to_onnx(
     inputs = dummy_input if isinstance(dummy_input, tuple) else (dummy_input,)
     axes = dynamic or [{0: BATCH}] * len(inputs)
     new, shapes = set[str](), []
-    for (
-        shape
-    ) in axes:  # a name stands once; the exporter finds out by itself that another axis has the same length
+    for shape in axes:  # a name stands once; the exporter finds by itself where another axis is as long
         dims = {
             axis: torch.export.Dim.AUTO if name in new else torch.export.Dim(name)
             for axis, name in shape.items()
@@ -89,39 +89,45 @@ def quantize_model(model: nn.Module) -> nn.Module:
 
 
 class _Batches:
-    """Calibration pictures, one at a time, in the form that ONNX Runtime asks for."""
+    """Calibration rows, one at a time, in the form that ONNX Runtime asks for."""
 
-    def __init__(self, name: str, rows: Floats) -> None:
-        self.rows: Iterator[dict[str, Floats]] = iter([{name: rows[i : i + 1]} for i in range(len(rows))])
+    def __init__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
+        count = len(next(iter(inputs.values())))
+        self.rows: Iterator[dict[str, npt.NDArray[Any]]] = iter(
+            [{name: array[i : i + 1] for name, array in inputs.items()} for i in range(count)]
+        )
 
-    def get_next(self) -> dict[str, Floats] | None:
+    def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
         return next(self.rows, None)
 
 
-def quantize_static(graph: Path, target: Path, rows: Floats, *, per_channel: bool = True) -> None:
+def quantize_static(
+    graph: Path,
+    target: Path,
+    rows: npt.NDArray[Any] | tuple[npt.NDArray[Any], ...],
+    *,
+    per_channel: bool = True,
+) -> None:
     """Write a graph whose weights and activations have eight bits.
 
     Args:
         graph: ONNX file in 32 bits.
         target: Where the new one goes.
-        rows: Real inputs, shape (N, …), from which the ranges of the activations are read.
+        rows: Real inputs, shape (N, …), from which the ranges of the activations are read; a tuple for several inputs.
         per_channel: Whether each channel's weights have a range of their own, or a whole layer shares one.
 
     See: chapter 06, "Fewer bits".
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    name = (
-        onnxruntime.InferenceSession(graph.read_bytes(), providers=["CPUExecutionProvider"])
-        .get_inputs()[0]
-        .name
-    )
+    arrays = rows if isinstance(rows, tuple) else (rows,)
+    names = [entry.name for entry in open_graph(graph).get_inputs()]
     with _quiet(), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         part = Path(scratch) / target.name
         quantize_static(
             str(graph),
             str(part),
-            _Batches(name, rows),
+            _Batches(dict(zip(names, arrays, strict=True))),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -223,14 +229,28 @@ def measure_latency(
 
 
 def with_warnings(call: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """Return what a call returns, or the error it raises, and the warnings that it gave, each as one line.
+    """Return what a call returns, or the error it raises, and its warnings and log entries, each as a line or two.
 
-    See: chapter 06, "Fewer bits": what the guide's own lines do today.
+    What it prints is dropped.
+
+    See: chapter 06, "One graph for every language": what the guide's own lines do today.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result: Any = call()
-        except Exception as error:
-            result = error
-    return result, [f"{each.category.__name__}: {str(each.message).splitlines()[0]}" for each in caught]
+    log, silence = BufferingHandler(1000), io.StringIO()
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, [log]
+    try:
+        with (
+            warnings.catch_warnings(record=True) as caught,
+            redirect_stdout(silence),
+            redirect_stderr(silence),
+        ):
+            warnings.simplefilter("always")
+            try:
+                result: Any = call()
+            except Exception as error:
+                result = error
+    finally:
+        root.handlers = handlers
+    told = [f"{each.category.__name__}: {str(each.message).splitlines()[0]}" for each in caught]
+    entries = [log.format(record).splitlines() for record in log.buffer]  # of an error: its traceback too
+    return result, told + [line for entry in entries for line in dict.fromkeys(entry[:1] + entry[-1:])]

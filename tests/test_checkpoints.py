@@ -22,7 +22,7 @@ from course_utils.models.mlp import SimpleNN
 from course_utils.models.recurrent import CharLSTM, TimeSeriesLSTM
 from course_utils.models.transfer import NORMALISATION, cached_features, create_backbone
 from course_utils.recipes import __main__ as recipes
-from course_utils.recipes import chapter_01, chapter_03, chapter_04, transfer_texts
+from course_utils.recipes import chapter_01, chapter_03, chapter_04, chapter_06, transfer_texts
 from course_utils.training import evaluate
 
 
@@ -86,6 +86,16 @@ def measure_pictures(name):
     return story, {"test_accuracy": (logits.argmax(dim=1) == test.labels).float().mean().item()}
 
 
+@torch.inference_mode()
+def measure_text_lstm(name):
+    reviews = load_reviews("film_reviews", seed=checkpoints.read_story(name)["seed"])
+    model = chapter_06.UnpackedTextLSTM(chapter_06.VOCABULARY)
+    story = checkpoints.load(model, name)
+    subject = chapter_06.lstm_subject(reviews, model.eval())
+    right = model(*subject.inputs).argmax(dim=1).numpy() == subject.labels
+    return story, {"test_accuracy": float(right.mean())}
+
+
 # A chapter that ships a checkpoint adds one line: its name, and a function that measures it anew.
 MEASURES = {
     "01_drawn_digit": measure_drawn_digit,
@@ -97,6 +107,7 @@ MEASURES = {
     "04_texts": measure_texts,
     "04_photographs": measure_photographs,
     "04_pictures": measure_pictures,
+    "06_text_lstm": measure_text_lstm,
 }
 
 

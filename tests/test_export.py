@@ -139,6 +139,51 @@ def test_with_warnings_catches_both():
     assert isinstance(export.with_warnings(fails)[0], ValueError)
 
 
+def test_with_warnings_keeps_what_is_logged_and_drops_what_is_printed(capsys):
+    def talks() -> int:
+        print("aside")
+        try:
+            raise ValueError("no adapter")
+        except ValueError:
+            logging.getLogger("somebody").warning("not %s", "converted", exc_info=True)
+        return 1
+
+    before = list(logging.getLogger().handlers)
+    assert export.with_warnings(talks) == (1, ["not converted", "ValueError: no adapter"])
+    assert logging.getLogger().handlers == before
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_guides_export_keeps_its_opset_to_itself(model, tmp_path):
+    _, told = export.with_warnings(
+        lambda: torch.onnx.export(
+            model,
+            torch.randn(1, 1, 28, 28),
+            tmp_path / "guide.onnx",
+            export_params=True,
+            opset_version=11,
+            do_constant_folding=True,
+            input_names=["input"],
+            output_names=["output"],
+        )
+    )
+    assert any("No Adapter" in line for line in told)
+    written = onnx.load(tmp_path / "guide.onnx", load_external_data=False)
+    assert written.opset_import[0].version > 11
+
+
+def test_a_loop_over_rows_is_fixed_to_the_examples_rows(tmp_path):
+    class RowByRow(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return torch.stack([row / 2 for row in batch])
+
+    export.export_to_onnx(RowByRow(), torch.randn(2, 3), tmp_path / "loop.onnx")
+    opened = export.open_graph(tmp_path / "loop.onnx")
+    assert export.run_graph(opened, np.ones((2, 3), np.float32)).shape == (2, 3)
+    refused, _ = export.with_warnings(lambda: export.run_graph(opened, np.ones((7, 3), np.float32)))
+    assert "Got: 7 Expected: 2" in str(refused)
+
+
 def test_the_store_has_two_versions_that_agree(store, digits):
     images = digits.test.images.numpy()
     first, second = (Predictor(bundle.read_bundle(store / version)) for version in ("1", "2"))

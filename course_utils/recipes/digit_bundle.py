@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from course_utils import ROOT, export
 from course_utils.data.digits import Digits, load_digits
-from course_utils.recipes.chapter_02 import load_digit_network
+from course_utils.recipes.chapter_02 import load_digit_network as load_digit_network
 from course_utils.serving import bundle
 from course_utils.serving.preprocess import Preprocessing
 
@@ -42,13 +42,13 @@ def make_digit_bundle(
         folder: Where the bundle goes; must not exist.
         version: Of the bundle.
         precision: `"fp32"`, or `"int8"`: static, per channel, calibrated on 200 training digits.
-        digits: The data whose mean and spread the network knows; MNIST 5k if None.
+        digits: The data whose mean and spread the network knows; MNIST 5k, as it was split then, if None.
         seed: Chooses the digits for calibration.
 
     See: chapter 06, "Save and load safely".
     """
     model, story = load_digit_network()
-    known = digits or load_digits("mnist_5k", seed=0)
+    known = digits or load_digits("mnist_5k", seed=story["seed"])  # the split that it was trained on
     with tempfile.TemporaryDirectory() as scratch:
         graph = Path(scratch) / bundle.GRAPH
         export.export_to_onnx(model, torch.zeros(2, 1, 28, 28), graph)

@@ -32,6 +32,7 @@ class ServerProcess:
 
     def __init__(self, folder: Path, *, workers: int = 1, threads: int = 4) -> None:
         """Start it and wait until it answers."""
+        began = time.perf_counter()
         words = ["--port", "0", "--workers", str(workers), "--threads", str(threads), "--parent"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "course_utils.serving", str(folder), *words],
@@ -54,6 +55,7 @@ class ServerProcess:
             self._process.kill()
             self.stop()
             raise
+        self.seconds = time.perf_counter() - began
 
     def stop(self) -> int:
         """Ask it to stop, wait until it has, and return its exit code: 0 if all went in order."""
