@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import io
 from functools import partial
+from pathlib import Path
 
 import lessons
 import numpy as np
@@ -77,7 +78,9 @@ def dressed(value, dress):
         return tuple(dressed(part, dress) for part in value)
     if isinstance(value, dict):
         return {name: dressed(part, dress) for name, part in value.items()}
-    if isinstance(value, list) and any(isinstance(part, dict | nn.Parameter) for part in value):
+    if isinstance(value, list) and (
+        not value or any(isinstance(part, dict | nn.Parameter | str) for part in value)
+    ):
         return [dressed(part, dress) for part in value]
     if isinstance(value, str | nn.Module | nn.Parameter):
         return value
@@ -123,6 +126,8 @@ def spoil(value):
         for part in value:
             spoil(part)
         value[:] = [7]
+    elif isinstance(value, dict):
+        value.clear()
 
 
 @pytest.mark.parametrize("id", FUNCTIONS)
@@ -146,7 +151,7 @@ def test_a_wrong_answer_cannot_overwrite_what_is_expected(id):
     blocks = []
 
     def too_early(*inputs):
-        blocks.extend(value for value in inputs if not isinstance(value, int | float))
+        blocks.extend(value for value in inputs if not isinstance(value, int | float | str | bytes | Path))
         for value in inputs:
             spoil(value)
         return ALL[id].answer(*inputs)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from course_utils.exercises.exercise import NotYet
 from course_utils.exercises.grading import clinic
-from course_utils.exercises.symptoms import not_seen, stands_still, two_answers
+from course_utils.exercises.symptoms import not_seen, other_than, stands_still, two_answers
 
 NAMES = ("cat", "dog", "gnu")
 
@@ -127,3 +127,12 @@ def test_train_mode_at_prediction_is_found_and_healed(mode, mark, capsys):
         model, images = network().train(mode), torch.randn(8, 3, 8, 8)
         healed(torch.stack([model(images)[0], model(images[:1])[0]]))
     assert capsys.readouterr().out.startswith(f"{mark} company")
+
+
+def test_another_number_is_told():
+    symptom = other_than(0.98, "the accuracy")
+    assert symptom(0.981) == symptom(torch.tensor([0.975])) == ""
+    assert symptom(0.5) == "the accuracy is 0.5, and must be 0.98"
+    assert symptom([0.98, 0.98]) == "expected one number, the accuracy, got 2"
+    with pytest.raises(NotYet):
+        symptom(float("nan"))

@@ -126,11 +126,13 @@ def letter(value: object) -> str:
 
 
 def pair(found: Any, first: str, second: str) -> tuple[Any, Any]:  # noqa: ANN401
-    """Return the two things that were asked for.
+    """Return the two things that were asked for; two numbers may also come in an array.
 
     Raises:
         NotYet: If these are not two.
     """
+    if isinstance(found, np.ndarray | torch.Tensor) and tuple(found.shape) == (2,):
+        found = list(found)
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise NotYet(f"expected two things, {first} and {second}, got {shown(found)}")
     return found[0], found[1]

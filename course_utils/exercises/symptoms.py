@@ -66,6 +66,25 @@ def two_answers(answers: Any) -> str:  # noqa: ANN401
     return f"the same input gets two answers: number {place} is {one:.3f} and {other:.3f}"
 
 
+def other_than(wanted: float, what: str) -> Callable[[Any], str]:
+    """Return a symptom: one number that is more than a hundredth away from what it must be.
+
+    Args:
+        wanted: What it must be.
+        what: Its name, e.g. `"the accuracy"`.
+    """
+
+    def symptom(value: Any) -> str:  # noqa: ANN401
+        values = _finite(value, what).ravel()
+        if values.size != 1:
+            return f"expected one number, {what}, got {values.size:,}"
+        if abs(values[0] - wanted) <= 0.01 * max(abs(wanted), 1e-9):
+            return ""
+        return f"{what} is {values[0]:.4g}, and must be {wanted:.4g}"
+
+    return symptom
+
+
 def _finite(value: Any, what: str) -> np.ndarray[Any, np.dtype[np.float64]]:  # noqa: ANN401
     values = numbers(value, what)
     if not np.isfinite(values).all() or not values.size:
