@@ -39,6 +39,10 @@ def train_transfer_model(model, train_loader, val_loader, epochs=10): ...
 class BERTClassifier: def __init__(self, model_name='bert-base-uncased', num_classes=2): ...
 def tokenize_text(texts, tokenizer, max_length=128): ...
 """,
+    "06": """
+def quantize_model(model): ...
+def export_to_onnx(model, dummy_input, filename): ...
+""",
 }
 """The signatures of the guide, by chapter: `class` and `__init__` on one line."""
 
@@ -58,6 +62,23 @@ ALSO_NAMED = {
         "AutoModel",
         "pooler_output",
         "Faster training",
+    ),
+    "06": (
+        "quantize_dynamic",
+        "opset_version=11",
+        "export_params",
+        "do_constant_folding",
+        "input_names",
+        "`POST /predict`",
+        "field `image`",
+        "`prediction`",
+        "`confidence`",
+        "400 with `error`",
+        "torch.load('model.pth'",
+        "Resize((224, 224))",
+        "convert('RGB')",
+        "app.run(debug=True)",
+        "faster inference",
     ),
 }
 """Other things of its code whose place the chapter's closing table gives."""
@@ -81,8 +102,8 @@ def lesson_of(chapter: str) -> lessons.Lesson:
 
 
 def definitions(chapter: str) -> dict[str, ast.arguments]:
-    """Return the arguments of all functions and classes that a lesson defines."""
-    found = {}
+    """Return the arguments of all functions and classes that a lesson defines, or calls as `module.function`."""
+    found = called_of_the_package(chapter)
     for cell in lesson_of(chapter).code():
         for node in ast.parse(cell.source).body:
             if isinstance(node, ast.FunctionDef):
@@ -90,6 +111,28 @@ def definitions(chapter: str) -> dict[str, ast.arguments]:
             elif isinstance(node, ast.ClassDef):
                 inits = [n.args for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
                 found[node.name] = inits[0] if inits else ast.parse("def __init__(self): ...").body[0].args  # type: ignore[attr-defined]
+    return found
+
+
+def called_of_the_package(chapter: str) -> dict[str, ast.arguments]:
+    """Return the arguments of functions that a lesson calls by the name of their module, such as `export.run_graph`."""
+    calls = [
+        node
+        for cell in lesson_of(chapter).code()
+        for node in ast.walk(cell.tree)
+        if isinstance(node, ast.Call)
+    ]
+    places = {
+        (call.func.value.id, call.func.attr)
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+    }
+    found = {}
+    for module in {name for name, _ in places}:
+        file = ROOT / "course_utils" / f"{module}.py"
+        body = ast.parse(file.read_text(encoding="utf-8")).body if file.exists() else []
+        functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+        found |= {node.name: node.args for node in functions if (module, node.name) in places}
     return found
 
 
@@ -104,7 +147,7 @@ def arguments(args: ast.arguments) -> list[tuple[str, str]]:
 def test_the_guides_own_calls_go_on_working(chapter: str, line: str) -> None:
     name, expected = signature(line)
     found = definitions(chapter)
-    assert name in found, f"chapter {chapter} does not show {name}, which the guide defines"
+    assert name in found, f"chapter {chapter} neither shows nor calls {name}, which the guide defines"
     ours, theirs = arguments(found[name]), arguments(expected)
     assert ours[: len(theirs)] == theirs
     assert all(default for _, default in ours[len(theirs) :]), f"{name}: what is new needs defaults"
