@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="all",
         help="chapters that JupyterLab runs whole, such as 01,02; the others run to their first widget",
     )
+    parser.addoption(
+        "--look", action="store_true", help="take pictures of all handouts, for a person to look at"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

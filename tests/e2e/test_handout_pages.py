@@ -348,6 +348,9 @@ def test_print_everything(opened: Opened):
 
 @on(*PAGES, *INDEXES, themes=THEMES)
 def test_screenshots(opened: Opened, request: pytest.FixtureRequest):
+    """Hundreds of pictures, which only a person can judge: taken when one asks."""
+    if not request.config.getoption("--look", False):
+        pytest.skip("no --look: nobody wants to see them")
     page, theme = opened.page, request.node.callspec.params["opened"][1]
     height = page.evaluate("document.documentElement.scrollHeight")
     for part, top in enumerate(range(0, height, 4000)):
