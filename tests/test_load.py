@@ -236,3 +236,11 @@ def test_a_script_in_this_process(tmp_path):
     page = debug_page(app, b"bad")
     assert "EVALEX = true" in page
     assert "AssertionError" in page
+
+
+def test_what_runs_beside_is_waited_for_and_its_error_is_told():
+    with load.beside(lambda: time.sleep(0.05) or 7) as later:
+        pass
+    assert later.result() == 7
+    with pytest.raises(ZeroDivisionError), load.beside(lambda: 1 / 0):
+        pass

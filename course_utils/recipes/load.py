@@ -10,13 +10,12 @@ import math
 import re
 import selectors
 import socket
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -24,6 +23,7 @@ import numpy.typing as npt
 import psutil
 from PIL import Image
 
+T = TypeVar("T")
 LINES = 300  # connections at most; what is due then waits here, and its time counts on
 PATIENCE_S = 15.0
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -152,23 +152,22 @@ def open_loop(url: str, requests: Sequence[bytes], *, rate: float, seconds: floa
 
 
 @contextmanager
+def beside(work: Callable[[], T]) -> Iterator[Future[T]]:
+    """Do something in a thread while the `with` runs; at its end it is done, or its error is raised."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(work)
+        yield future
+    future.result()
+
+
 def in_background(
     url: str, requests: Sequence[bytes], *, clients: int, seconds: float
-) -> Iterator[Future[Load]]:
-    """Run a closed loop beside what the `with` holds; the `Future` has its load at the end.
-
-    Args:
-        url: As `closed_loop` takes them all.
-        requests: Likewise.
-        clients: Likewise.
-        seconds: Likewise.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        yield thread.submit(closed_loop, url, requests, clients=clients, seconds=seconds)
+) -> AbstractContextManager[Future[Load]]:
+    """Run a closed loop beside what the `with` holds; the `Future` has its load. All arguments as in `closed_loop`."""
+    return beside(lambda: closed_loop(url, requests, clients=clients, seconds=seconds))
 
 
-@contextmanager
-def paused(pid: int, *, after: float, seconds: float) -> Iterator[None]:
+def paused(pid: int, *, after: float, seconds: float) -> AbstractContextManager[Future[None]]:
     """Let a process stand still once, some time after the `with` begins; it is running again at its end.
 
     Args:
@@ -176,6 +175,7 @@ def paused(pid: int, *, after: float, seconds: float) -> Iterator[None]:
         after: Seconds until it stands still.
         seconds: For which it does.
     """
+    process = psutil.Process(pid)
 
     def stand_still() -> None:
         time.sleep(after)
@@ -185,13 +185,7 @@ def paused(pid: int, *, after: float, seconds: float) -> Iterator[None]:
         finally:
             process.resume()
 
-    process = psutil.Process(pid)
-    thread = threading.Thread(target=stand_still)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+    return beside(stand_still)
 
 
 class _Line:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from course_utils.recipes import watching
+from course_utils.recipes import load, watching
 from course_utils.serving import bundle
 from course_utils.serving.process import ServerProcess
 from course_utils.serving.store import choose_version
@@ -98,10 +97,9 @@ def count_agreements(url: str) -> dict[str, float]:
     return {"yes": 0.0, "no": 0.0} | counts
 
 
-@contextmanager
 def there_and_back(
     service: ServerProcess, store: Path, *, to: str, back: str, after: float, seconds: float
-) -> Iterator[None]:
+) -> AbstractContextManager[Future[None]]:
     """Switch to a version some time after the `with` begins, and back again; both are done at its end.
 
     Args:
@@ -121,9 +119,4 @@ def there_and_back(
         time.sleep(seconds)
         switch(service, store, back)
 
-    thread = threading.Thread(target=switch_twice)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+    return load.beside(switch_twice)
